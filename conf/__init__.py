@@ -1,0 +1,1 @@
+"""Hydra configs: one YAML a thing, composed by ``voltgym.experiments``. A folder is a config group."""

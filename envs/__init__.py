@@ -1,0 +1,14 @@
+"""voltgym's environments. Importing this only registers their ids; each loads what it needs when it is made."""
+
+import gymnasium as gym
+
+for _name, _module in {
+    "FastCharge-v0": "charging.fast_charge",
+    "ProtocolDesign-v0": "charging.protocol",
+    "Thevenin-v0": "thevenin",
+}.items():
+    gym.register(
+        f"VoltGym/{_name}",
+        entry_point=f"voltgym.envs.{_module}:make",
+        vector_entry_point=f"voltgym.envs.{_module}:make_vec",
+    )

@@ -1,0 +1,54 @@
+"""``VoltGym/FastCharge-v0``: charge a cell to 80 % as fast as its limits allow, a C-rate every 30 s.
+
+PyBaMM is the twin. The limits (voltage, temperature, anode potential) are slacks that the agent must respect itself;
+nothing is clamped. See ``task.py`` for what is observed, ``objective.py`` for limits and reward, ``scenario.py`` for
+what varies between episodes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from voltgym.envs.charging.objective import FastChargeObjective
+from voltgym.envs.charging.scenario import splits
+from voltgym.envs.charging.task import FastChargeTask
+from voltgym.envs.charging.twins import make_twin
+from voltgym.envs.charging.viewer import draw_episode
+from voltgym.envs.core import Parts, entry_points
+from voltgym.envs.scenario import pick_split
+
+
+def parts(
+    split: str = "train",
+    cell: str | Path = "LGM50",
+    fidelity: str = "SPMe",
+    observation: str = "bms",
+    history: int = 4,
+    max_c_rate: float = 3.0,
+    target_soc: float = 0.8,
+    penalty: float = 0.02,
+    margin: float = 0.0,
+) -> Parts:
+    """Twin, task, objective, scenario and viewer of a fast charge.
+
+    Args:
+        split: ``train``, ``validation``, ``test``, ``private``, ``cold``, ``hot`` or ``nominal``.
+        cell: a name (``LGM50``, or one of PyBaMM's lithium-ion sets) or the path of a BPX file or cell YAML.
+        fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        observation: the information class, ``bms`` or ``full``.
+        history: how many past steps a ``bms`` observation repeats.
+        max_c_rate: the largest C-rate of the action space.
+        target_soc: where the charge ends, as a fraction of the cell's own capacity.
+        penalty: reward lost per unit of violation (10 mV, 1 K, 10 mV of anode potential); 0 for pure cost.
+        margin: how far inside the limits, in the same units, the penalty begins.
+    """
+    twin = make_twin(cell=cell, fidelity=fidelity)
+    limit = twin.cell.upper_voltage
+    task = FastChargeTask(
+        voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc
+    )
+    objective = FastChargeObjective(penalty=penalty, margin=margin, voltage_limit=limit, target_soc=target_soc)
+    return Parts(twin, task, objective, pick_split(splits(), split), draw_episode)
+
+
+make, make_vec = entry_points(parts, env_id="VoltGym/FastCharge-v0", max_steps=180)

@@ -1,0 +1,5 @@
+"""Many cells at once: PyBaMM's discretised equations, compiled.
+
+One module a step: ``lower`` (PyBaMM -> graph), ``emit``, ``lu`` and ``source`` (graph -> C), ``compile`` (C -> library, cached),
+``run`` (library -> arrays), ``twin`` (the contract of ``envs/core.py``).
+"""

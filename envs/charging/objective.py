@@ -1,0 +1,113 @@
+"""What a good charge is: fast, and never beyond voltage, temperature or anode potential."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voltgym.envs.contracts import Measured
+from voltgym.envs.errors import number
+
+VOLTAGE, TEMPERATURE, ANODE = "Voltage [V]", "Temperature [K]", "Anode potential [V]"
+TIME_TO_TARGET = "Time to target [min]"
+STEP_COST = 0.01
+GOAL_BONUS = 0.5
+WORST_PENALTY = 0.2
+
+
+class Limits:
+    """The limits of a charge as slacks, >= 0 where feasible, over the last step; and the margin that ends an episode.
+
+    Plating of lithium becomes possible where the anode potential against Li/Li+ falls below zero.
+    """
+
+    scales = {VOLTAGE: 0.01, TEMPERATURE: 1.0, ANODE: 0.01}  # noqa: RUF012  # one unit: a violation nobody would wave through
+    tolerances = {VOLTAGE: 1e-3, TEMPERATURE: 0.1, ANODE: 1e-3}  # noqa: RUF012
+    directions = {TIME_TO_TARGET: "min"}  # noqa: RUF012
+    hard = {VOLTAGE: 0.3, TEMPERATURE: 20.0, ANODE: 0.3}  # noqa: RUF012  # far beyond: an early end teaches to dawdle
+
+    def __init__(
+        self,
+        *,
+        voltage_limit: float,
+        temperature_limit: float = 318.15,
+        anode_limit: float = 0.0,
+        target_soc: float = 0.8,
+    ) -> None:
+        self.voltage_limit, self.temperature_limit, self.anode_limit = voltage_limit, temperature_limit, anode_limit
+        self.target_soc = target_soc
+
+    def slacks(self, measured: Measured) -> dict[str, np.ndarray]:
+        """(N,) what was left to each limit at the worst moment of the last step [V], [K], [V]."""
+        return {
+            VOLTAGE: self.voltage_limit - measured["Maximum voltage [V]"],
+            TEMPERATURE: self.temperature_limit - measured["Maximum temperature [K]"],
+            ANODE: measured["Minimum anode potential [V]"] - self.anode_limit,
+        }
+
+    def broken(self, measured: Measured) -> np.ndarray:
+        """(N,) a slack is beyond its hard margin (0.3 V, 20 K, 0.3 V)."""
+        return np.any([slack < -self.hard[name] for name, slack in self.slacks(measured).items()], axis=0)
+
+    def value(self, measured: Measured) -> dict[str, np.ndarray]:
+        """(N,) minutes to the target SOC, interpolated within the last step; NaN where it was not reached.
+
+        The current is constant within a step and SOC is charge over capacity, so the interpolation is exact.
+        """
+        rate = np.maximum(-measured["Current [A]"], 1e-12) / (3600 * measured["Capacity [A.h]"])
+        seconds = measured["Time [s]"] - (measured["SOC"] - self.target_soc) / rate
+        reached = measured["SOC"] >= self.target_soc - 1e-9
+        return {TIME_TO_TARGET: np.where(reached, seconds / 60, np.nan)}
+
+    def violation(self, measured: Measured, margin: float = 0.0) -> np.ndarray:
+        """(N,) how far the slacks fall short of ``margin``, in units of their scales, summed."""
+        short = [np.maximum(margin - s / self.scales[name], 0) for name, s in self.slacks(measured).items()]
+        return np.sum(short, axis=0)
+
+
+class FastChargeObjective(Limits):
+    """Fast charging, a step at a time.
+
+    ``reward = 2 (SOC gained) - 0.01 - min(penalty * violation, 0.2) + 0.5 at the target``, where the violation is what
+    the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode potential. At up to 3C a step is within
+    [-0.21, 0.55], and a charge that keeps the limits returns between 0.1 and 2. ``penalty=0`` leaves a pure cost signal
+    (``info["cost"]``) for constrained agents. A failure or a broken hard limit gives less than the worst rest of the
+    episode could.
+    """
+
+    def __init__(self, *, penalty: float = 0.02, margin: float = 0.0, **limits: float) -> None:
+        super().__init__(**limits)
+        self.penalty = number("penalty", penalty, "a number >= 0")
+        self.margin = number("margin", margin, "a number >= 0")
+
+    def reward(self, before: Measured, after: Measured, goal: np.ndarray, failure: np.ndarray) -> np.ndarray:
+        """(N,) see the class."""
+        worst = WORST_PENALTY if self.penalty else 0.0
+        penalty = np.minimum(self.penalty * self.violation(after, self.margin), worst)
+        reward = 2 * (after["SOC"] - before["SOC"]) - STEP_COST - penalty + GOAL_BONUS * goal
+        # Not what the failed step gained, which would make ending on a full-rate step pay: less than every step left.
+        return np.where(failure != 0, -(STEP_COST + worst) * (after["Steps left"] + 2), reward)
+
+
+class ProtocolObjective(Limits):
+    """A whole protocol at once: ``reward = 1 - minutes / 90 - min(penalty * violation, 1)``; not reached counts 90 min.
+
+    A failed run gets -1, below every other reward (at least -1 + 1e-9 otherwise).
+    """
+
+    longest = 90.0  # [min]
+
+    def __init__(self, *, penalty: float = 0.1, **limits: float) -> None:
+        super().__init__(**limits)
+        self.penalty = number("penalty", penalty, "a number >= 0")
+
+    def value(self, measured: Measured) -> dict[str, np.ndarray]:
+        """(N,) minutes until the slowest cell is full; the capacity lost in cycling, where it was asked for."""
+        value = {TIME_TO_TARGET: np.where(measured["Reached"] > 0, measured[TIME_TO_TARGET], np.nan)}
+        loss = "Capacity loss [A.h]"
+        return value | ({loss: measured[loss]} if loss in measured else {})
+
+    def reward(self, before: Measured, after: Measured, goal: np.ndarray, failure: np.ndarray) -> np.ndarray:
+        """(N,) see the class."""
+        minutes = np.where(goal, after[TIME_TO_TARGET], self.longest)
+        reward = 1 - minutes / self.longest - np.minimum(self.penalty * self.violation(after), 1.0)
+        return np.where(failure != 0, -1.0, np.maximum(reward, -1 + 1e-9))

@@ -1,0 +1,103 @@
+"""``VoltGym/ProtocolDesign-v0``: design a multi-stage fast-charge protocol; one decision is the whole episode.
+
+The search of Attia et al. (Nature 578, 397-402, 2020, doi:10.1038/s41586-020-1994-5), with PyBaMM as the twin and the
+limits as slacks in place of cycle life. With ``cells > 1`` a protocol must hold for several cells of the split at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from voltgym.envs.charging.objective import ProtocolObjective
+from voltgym.envs.charging.protocol_twin import ProtocolTwin
+from voltgym.envs.charging.scenario import splits
+from voltgym.envs.charging.twins import make_twin
+from voltgym.envs.charging.viewer import draw_protocol
+from voltgym.envs.contracts import Measured, Scenario
+from voltgym.envs.core import Parts, entry_points
+from voltgym.envs.errors import VoltGymError
+from voltgym.envs.scenario import pick_split
+from voltgym.surrogates.base import State
+
+
+class ProtocolTask:
+    """Action: (stages,) C-rates. Observation: (2,) the ambient temperature and the counted SOC before the charge."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+    def __init__(self, *, stages: int, min_c_rate: float, max_c_rate: float) -> None:
+        self.action_space = gym.spaces.Box(min_c_rate, max_c_rate, (stages,), np.float32)
+
+    def decode(self, action: np.ndarray) -> np.ndarray:
+        """(N, stages) C-rates."""
+        return np.asarray(action, dtype=float)
+
+    def observe(self, state: State, measured: Measured) -> np.ndarray:
+        """(N, 2) float32, means over the cells."""
+        ambient = (measured["Ambient temperature [K]"] - 298.15) / 10
+        return np.stack([ambient, (measured["Counted SOC at start"] - 0.1) / 0.1], axis=1).astype(np.float32)
+
+    def done(self, state: State, measured: Measured) -> np.ndarray:
+        """(N,) every cell reached the target."""
+        return measured["Reached"] > 0
+
+
+class Group:
+    """A scenario of several cells: (cells,) values a name."""
+
+    def __init__(self, one: Scenario, cells: int) -> None:
+        self.one, self.cells = one, cells
+
+    def __call__(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw every cell from the same split."""
+        drawn = [self.one(rng) for _ in range(self.cells)]
+        return {name: np.array([scenario[name] for scenario in drawn]) for name in drawn[0]}
+
+
+def parts(
+    split: str = "nominal",
+    cell: str | Path = "LGM50",
+    fidelity: str = "SPMe",
+    stages: int = 5,
+    cells: int = 1,
+    min_c_rate: float = 0.1,
+    max_c_rate: float = 3.0,
+    target_soc: float = 0.8,
+    penalty: float = 0.1,
+    ageing_cycles: int = 0,
+) -> Parts:
+    """Twin, task, objective, scenario and viewer of a protocol design.
+
+    Args:
+        split: as in FastCharge; ``nominal`` is the cell as its parameter set has it, at 25 C from 10 %.
+        cell: a name or a file, as in FastCharge; ``LGM50`` and ``Mohtat2020`` are the two published tasks.
+        fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        stages: how many equal windows of counted SOC between 10 % and the target.
+        cells: how many cells of the split one protocol must serve.
+        min_c_rate, max_c_rate: bounds of every stage.
+        target_soc: where the charge ends, of each cell's own capacity.
+        penalty: reward lost per unit of violation (10 mV, 1 K, 10 mV of anode potential).
+        ageing_cycles: report the capacity that PyBaMM's OKane2022 loses in so many cycles of the protocol (0: do not).
+    """
+    for name, number in {"stages": stages, "cells": cells}.items():
+        if int(number) != number or number < 1:
+            raise VoltGymError(f"{name} is {number!r}; expected a whole number >= 1")
+    if not 0 < min_c_rate < max_c_rate:
+        raise VoltGymError(f"expected 0 < min_c_rate < max_c_rate; found {min_c_rate} and {max_c_rate}")
+    inner = make_twin(cell=cell, fidelity=fidelity)
+    twin: Any = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
+    if ageing_cycles:
+        from voltgym.envs.charging.ageing import AgeingReport
+
+        twin = AgeingReport(twin, cycles=ageing_cycles)
+    task = ProtocolTask(stages=stages, min_c_rate=min_c_rate, max_c_rate=max_c_rate)
+    objective = ProtocolObjective(penalty=penalty, voltage_limit=inner.cell.upper_voltage, target_soc=target_soc)
+    scenario = Group(pick_split(splits(), split), int(cells))
+    return Parts(twin, task, objective, scenario, draw_protocol)
+
+
+make, make_vec = entry_points(parts, env_id="VoltGym/ProtocolDesign-v0", max_steps=1)

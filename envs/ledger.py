@@ -1,0 +1,60 @@
+"""What was spent: environment steps, look-ahead steps, calls of surrogates and physics, unique designs.
+
+One ledger serves reinforcement learning and Bayesian optimisation alike, so that their budgets compare.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+
+from voltgym.envs.errors import VoltGymError
+
+
+class BudgetExhausted(VoltGymError):
+    """A charge would pass a limit. Nothing was charged and no work was done."""
+
+
+class Ledger:
+    """Counts what is spent, and refuses what does not fit.
+
+    ``charge`` comes before the work and takes all of it or nothing, so a limit is never passed, not even by one.
+    """
+
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
+        self.limits: dict[str, float] = {}
+        self._designs: set[Hashable] = set()
+
+    def limit(self, **limits: float) -> Ledger:
+        """Set limits by kind, e.g. ``ledger.limit(env_steps=100_000)``. Returns itself."""
+        for kind, most in limits.items():
+            if not most >= 0:
+                raise VoltGymError(f"the limit of {kind!r} is {most!r}; expected a number >= 0")
+            self.limits[kind] = most
+        return self
+
+    def left(self, kind: str) -> float:
+        """How much of ``kind`` may still be spent; infinite where there is no limit."""
+        return self.limits.get(kind, float("inf")) - self.spent[kind]
+
+    def charge(self, kind: str, amount: int = 1) -> None:
+        """Spend ``amount`` of ``kind``. Raises :class:`BudgetExhausted`, and spends nothing, if it does not fit."""
+        if amount > self.left(kind):
+            raise BudgetExhausted(
+                f"budget of {kind!r}: {self.spent[kind]} of {self.limits[kind]:g} spent, {amount} more asked for; "
+                f"raise it with ledger.limit({kind}=...) or ask for less"
+            )
+        self.spent[kind] += amount
+
+    def charge_designs(self, keys: Iterable[Hashable]) -> list[Hashable]:
+        """Charge the designs that were never seen before as ``unique_designs``; the rest count as ``duplicates``.
+
+        Returns the new ones, in order.
+        """
+        keys = list(keys)
+        new = [key for key in dict.fromkeys(keys) if key not in self._designs]
+        self.charge("unique_designs", len(new))
+        self.spent["duplicates"] += len(keys) - len(new)
+        self._designs.update(new)
+        return new

@@ -1,0 +1,188 @@
+"""Configs: composing them with Hydra, listing them, and saying in one line what is wrong with an override."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from voltgym.envs.errors import UnknownName, VoltGymError
+
+PACKAGE = "voltgym.conf"
+
+
+@cache
+def groups() -> tuple[str, ...]:
+    """The config groups: the folders of ``conf/``."""
+    folders = resources.files(PACKAGE).iterdir()
+    return tuple(sorted(f.name for f in folders if f.is_dir() and not f.name.startswith(("_", "."))))
+
+
+def choices(group: str) -> dict[str, str]:
+    """The configs of a group and what each is: the first comment of its YAML that is not a Hydra directive."""
+    if group not in groups():
+        raise UnknownName("config group", group, groups())
+    files = [f for f in resources.files(PACKAGE).joinpath(group).iterdir() if f.name.endswith(".yaml")]
+    return {f.name.removesuffix(".yaml"): _first_comment(f.read_text("utf-8")) for f in sorted(files, key=str)}
+
+
+def _first_comment(text: str) -> str:
+    comments = (line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#"))
+    return next((line for line in comments if not line.startswith("@package")), "")
+
+
+def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The config ``name`` with ``overrides``, resolved except for what only a running job knows.
+
+    Raises `VoltGymError`, one line with a "did you mean", for an override that does not fit: an unknown key or choice,
+    or a value of another type than the default's.
+    """
+    from omegaconf import OmegaConf
+
+    config = _compose(name, overrides)
+    base = _compose(name, [o for o in overrides if _is_choice(o)])
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    default: Any = OmegaConf.to_container(base, resolve=False)
+    check_types(plain, default)
+    return plain
+
+
+def _is_choice(override: str) -> bool:
+    key = override.lstrip("+~").split("=")[0].split("@")[0]
+    return key in groups() or key.startswith("hydra.searchpath") or key.startswith("hydra/")
+
+
+def _compose(name: str, overrides: Sequence[str]) -> Any:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with hydra.initialize_config_module(config_module=PACKAGE, version_base="1.3"):
+            return hydra.compose(config_name=name, overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _explain(error, name, overrides) from None
+
+
+def _explain(error: Exception, name: str, overrides: Sequence[str]) -> VoltGymError:
+    """Hydra's error as one line that says what was found, what there is, and what was probably meant."""
+    text = str(error).strip()
+    missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
+    if missing and options:
+        group, _, found = str(missing).rpartition("/")
+        return UnknownName(group, found, options)
+    key = re.match(r"Could not override '([^']+)'", text)
+    if key:
+        return unknown_key(key[1], _compose(name, [o for o in overrides if _is_choice(o)]))
+    bad = getattr(error, "override", None)
+    if bad is not None:
+        return VoltGymError(
+            f"cannot read the override {bad!r}: expected key=value (quote values with special characters)"
+        )
+    return VoltGymError(text.splitlines()[0])
+
+
+def unknown_key(key: str, config: Mapping[str, Any]) -> VoltGymError:
+    """The error for a dotted ``key`` that ``config`` lacks, with the nearest that it has."""
+    parent, known = "", list(config)
+    for part in key.split(".")[:-1]:
+        inner = config.get(part) if isinstance(config, Mapping) else None
+        if not isinstance(inner, Mapping):
+            break
+        parent, known, config = f"{parent}{part}.", list(inner), inner
+    close = difflib.get_close_matches(key.removeprefix(parent), [str(k) for k in known], n=1, cutoff=0.4)
+    hint = f" Did you mean {parent + close[0]!r}?" if close else ""
+    names = ", ".join(f"{parent}{k}" for k in known) or "none"
+    return VoltGymError(f"unknown config key {key!r}.{hint} There are: {names}. (To add a new key: +{key}=...)")
+
+
+def check_types(config: Mapping[str, Any], default: Mapping[str, Any], parent: str = "") -> None:
+    """Raise `VoltGymError` where a value is of another kind than its default; a default of None takes anything."""
+    for name, usual in default.items():
+        if name not in config:
+            continue
+        found, where = config[name], f"{parent}{name}"
+        if isinstance(usual, Mapping) and isinstance(found, Mapping):
+            check_types(found, usual, f"{where}.")
+        elif not _fits(found, usual):
+            raise VoltGymError(f"{where} is {found!r}; expected {_kind(usual)}, such as its default {usual!r}")
+
+
+def _fits(found: Any, usual: Any) -> bool:
+    if usual is None or found is None or (isinstance(found, str) and found.startswith("${")):
+        return True
+    if isinstance(usual, bool) or isinstance(found, bool):
+        return isinstance(usual, bool) and isinstance(found, bool)
+    if isinstance(usual, float):
+        return isinstance(found, int | float)
+    if isinstance(usual, str):  # a text may stand for a number: ent_coef=auto
+        return isinstance(found, str | int | float) or usual.startswith("${")
+    return isinstance(found, type(usual))
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "keys",
+    }
+    return names.get(type(value), type(value).__name__)
+
+
+def merge(default: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """``default`` with ``key=value`` texts (dotted keys, YAML values) put over it, checked like :func:`compose`.
+
+    New keys are allowed only below a key whose default is an empty mapping.
+    """
+    from omegaconf import OmegaConf
+
+    out = OmegaConf.create(dict(default))
+    for override in overrides:
+        key, sign, _ = override.partition("=")
+        if not sign or not key:
+            raise VoltGymError(f"cannot read {override!r}: expected key=value")
+        parent = OmegaConf.select(out, key.rpartition(".")[0]) if "." in key else None
+        if OmegaConf.select(out, key, default=Ellipsis) is Ellipsis and not _open(default, key, parent):
+            raise unknown_key(key, default)
+        out = OmegaConf.merge(out, OmegaConf.from_dotlist([override]))  # type: ignore[assignment]
+    plain: Any = OmegaConf.to_container(out, resolve=True)
+    check_types(plain, default)
+    return {str(name): value for name, value in plain.items()}
+
+
+def _open(default: Mapping[str, Any], key: str, parent: Any) -> bool:
+    if parent is None:
+        return False
+    node: Any = default
+    for part in key.split(".")[:-1]:
+        node = node.get(part, {}) if isinstance(node, Mapping) else None
+    return isinstance(node, Mapping) and not node
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """Overrides without sweeps that together name every value of the sweeps in ``overrides``: the first is the base.
+
+    Not the product: enough to check that each value is one that exists.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise _explain(error, "", overrides) from None
+    values: list[list[str]] = []
+    for text, override in zip(overrides, parsed, strict=True):
+        if not override.is_sweep_override():
+            values.append([text])
+        elif override.is_discrete_sweep() and not override.is_interval_sweep():
+            values.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()])
+    base = [options[0] for options in values]
+    others = [[*base[:i], v, *base[i + 1 :]] for i, options in enumerate(values) for v in options[1:]]
+    return [base, *others]

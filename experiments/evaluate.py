@@ -1,0 +1,198 @@
+"""Run the policy of a run folder over the episodes of a split, on the physics, and keep one record an episode."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from voltgym.agents.base import Policy, Progress, Silent
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.making import make_core, make_env
+from voltgym.experiments.manifest import fingerprint
+from voltgym.experiments.records import Record, key, make_record, read_records, write_records
+from voltgym.experiments.rollout import Acting, Outcome, Replaying, play, play_plain
+from voltgym.experiments.runs import RunFolder
+
+USAGE = """usage: voltgym evaluate RUN [key=value ...]
+
+RUN is a run folder. The keys are those of the run's own `evaluation` config, for example
+  split=test episodes=50     which episodes
+  recheck.episodes=10        how many of them to replay on recheck.fidelity
+  kwargs.cell=Chen2020       the environment's arguments to change
+Records go to RUN/episodes.jsonl; the same episode evaluated again replaces its old record."""
+
+
+def evaluate_policy(
+    policy: Policy,
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    *,
+    split: str,
+    episodes: int,
+    agent: str,
+    seed: int | None,
+    batch: int = 64,
+    training: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> list[Record]:
+    """One record for each of episodes 0 ... ``episodes - 1`` of ``split``.
+
+    In a voltgym environment the episodes run in batches of ``batch``; any other runs one by one, without slacks.
+    ``training`` is what the training spent, by kind; it is put into the record's ledger.
+    """
+    progress = progress or Silent()
+    env_kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
+    about = {"env_id": env_id, "env_kwargs": env_kwargs, "split": split, "agent": agent, "seed": seed}
+    spent = {f"training {kind}": amount for kind, amount in (training or {}).items()}
+    records: list[Record] = []
+    for first in range(0, episodes, batch):
+        numbers = range(first, min(first + batch, episodes))
+        outcomes, twin = _outcomes(policy, env_id, env_kwargs, split, numbers)
+        for number, outcome in zip(numbers, outcomes, strict=True):
+            outcome["ledger"] = {**outcome["ledger"], **spent}
+            mark = {"episode": number, "information": policy.information, "fingerprint": fingerprint(twin)}
+            records.append(make_record(**about, **mark, **outcome))
+        progress.update(len(records), episodes)
+    return records
+
+
+def _outcomes(
+    policy: Policy, env_id: str, env_kwargs: Mapping[str, Any], split: str, numbers: Sequence[int]
+) -> tuple[list[Outcome], Any]:
+    core = make_core(env_id, len(numbers), env_kwargs, split=split)
+    if core is not None:
+        return play(core, lambda core: Acting(policy, core), numbers), core.twin
+    env = make_env(env_id, env_kwargs)
+    try:
+        return [play_plain(env, policy, env_id, split, number) for number in numbers], None
+    finally:
+        env.close()
+
+
+def replay(record: Record, **changes: Any) -> tuple[Outcome, list[dict[str, Any]]]:
+    """What a record's actions do again, and what was measured at every step (the first entry is the start).
+
+    ``changes`` are arguments of the environment to change, such as ``fidelity="DFN"``.
+    """
+    traces: list[list[dict[str, Any]]] = []
+    return _replay([record], {}, changes, traces)[0], traces[0]
+
+
+def recheck(
+    records: Sequence[Record],
+    *,
+    fidelity: str,
+    tolerances: Mapping[str, float],
+    batch: int = 16,
+    progress: Progress | None = None,
+) -> list[Record]:
+    """``records`` with ``recheck`` filled in: their actions replayed on ``fidelity``, judged by ``tolerances``.
+
+    A column of its own, never part of the score: it says whether the limits also hold on a finer model.
+    """
+    progress = progress or Silent()
+    out: list[Record] = []
+    for first in range(0, len(records), batch):
+        part = records[first : first + batch]
+        for record, outcome in zip(part, _replay(part, tolerances, {"fidelity": fidelity}, None), strict=True):
+            found = {name: outcome[name] for name in ("feasible", "failure", "worst_slacks")}
+            fields = {**record, "recheck": {"fidelity": fidelity, **found, "tolerances": dict(tolerances)}}
+            out.append(make_record(**fields))
+        progress.update(len(out), len(records))
+    return out
+
+
+def _replay(
+    records: Sequence[Record], tolerances: Mapping[str, float], changes: Mapping[str, Any], traces: list | None
+) -> list[Outcome]:
+    first = records[0]
+    core = make_core(first["env_id"], len(records), {**first["env_kwargs"], **changes}, split=first["split"])
+    if core is None:
+        raise VoltGymError(f"{first['env_id']} is a plain Gymnasium environment: its records cannot be replayed")
+    logs = [record["actions"] for record in records]
+    outcomes = play(
+        core,
+        lambda core: Replaying(logs, core),
+        [record["episode"] for record in records],
+        tolerances=tolerances,
+        lengths=[len(log) for log in logs],
+        traces=traces,
+    )
+    for record, outcome in zip(records, outcomes, strict=True):
+        again = make_record(**{**record, "scenario": outcome["scenario"]})["scenario"]
+        if again != record["scenario"]:
+            raise VoltGymError(
+                f"episode {record['episode']} of {record['split']!r} has another scenario now than when it was "
+                f"recorded (found {again}, recorded {record['scenario']}): evaluate the run again with this version"
+            )
+    return outcomes
+
+
+class Part:
+    """Progress of one part of a longer way: from ``start`` on, of ``total`` altogether."""
+
+    def __init__(self, progress: Progress, start: int, total: int) -> None:
+        self.progress, self.start, self.total = progress, start, total
+
+    def update(self, done: int, total: int, **numbers: float) -> None:
+        """Pass on where that is on the whole way."""
+        self.progress.update(self.start + done, self.total, **numbers)
+
+
+def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], progress: Progress) -> list[Record]:
+    """Evaluate the policy of ``run`` as ``settings`` (its ``evaluation`` config) say, and keep the records there."""
+    config = run.config()
+    episodes, again = _count("episodes", settings["episodes"]), settings["recheck"]
+    count = min(_count("recheck.episodes", again["episodes"], least=0), episodes)
+    records = evaluate_policy(
+        policy,
+        config["env"]["id"],
+        {**config["env"]["kwargs"], **settings["kwargs"]},
+        split=settings["split"],
+        episodes=episodes,
+        batch=_count("batch", settings["batch"]),
+        agent=str(config["name"]),
+        seed=config["seed"],
+        training={config["unit"]: config["budget"]},
+        progress=Part(progress, 0, episodes + count),
+    )
+    if count:
+        rest = Part(progress, episodes, episodes + count)
+        kept = recheck(records[:count], fidelity=again["fidelity"], tolerances=again["tolerances"], progress=rest)
+        records = [*kept, *records[count:]]
+    new = {_place(record) for record in records}
+    old = read_records(run.records_file) if run.records_file.exists() else []
+    write_records(run.records_file, [*(r for r in old if _place(r) not in new), *records])
+    return records
+
+
+def _place(record: Record) -> tuple[Any, ...]:
+    return (*key(record), str(sorted(record["env_kwargs"].items())))
+
+
+def _count(name: str, value: Any, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise VoltGymError(f"{name} is {value!r}; expected a whole number >= {least}")
+    return value
+
+
+def main(argv: list[str]) -> None:
+    """Evaluate RUN and print its table."""
+    from voltgym.experiments import configs, progress, tables
+
+    if not argv or "=" in argv[0]:
+        raise VoltGymError(f"which run?\n{USAGE}")
+    run = RunFolder(Path(argv[0]))
+    policy = run.load_policy()
+    settings = configs.merge(run.config()["evaluation"], argv[1:])
+    with progress.Progress(progress.terminal(f"evaluate {run.path.name}")) as bar:
+        records = evaluate_run(run, policy, settings, bar)
+    tables.show([tables.summary(run.config()["name"], records, settings)])
+
+
+if __name__ == "__main__":
+    from voltgym.experiments.cli import run_command
+
+    run_command("evaluate", sys.argv[1:])

@@ -1,0 +1,108 @@
+"""What a run was: its config's hash, seed, code, versions, machine, and how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from voltgym.envs.scenario import SUITE_VERSION
+from voltgym.experiments.files import plain
+
+VERSIONS = (
+    "voltgym",
+    "gymnasium",
+    "numpy",
+    "scipy",
+    "pybamm",
+    "pybammsolvers",
+    "casadi",
+    "torch",
+    "stable_baselines3",
+    "botorch",
+)
+"""Distributions whose version a manifest keeps."""
+
+PHYSICS = ("voltgym", "numpy", "pybamm", "pybammsolvers", "casadi")
+"""Distributions whose version can change a number on the physics: what a record's fingerprint keeps."""
+
+
+def versions(names: Iterable[str] = VERSIONS) -> dict[str, str | None]:
+    """The installed version of each distribution, None where it isn't installed. Imports nothing."""
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def fingerprint(twin: Any = None) -> dict[str, str | None]:
+    """What the numbers of a record depend on: versions, the suite's scenarios, and the twin's own ``fingerprint``."""
+    own = getattr(twin, "fingerprint", None) or {}
+    return {**versions(PHYSICS), "suite": str(SUITE_VERSION), **{name: str(value) for name, value in own.items()}}
+
+
+def config_hash(config: Any) -> str:
+    """The SHA-256 of a resolved config (nested dicts and lists), whatever the order of its keys."""
+    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+@cache
+def git_state() -> dict[str, Any]:
+    """The commit of the checkout that this code runs from and whether it has changes; None each in an installation."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return {"commit": None, "dirty": None}
+    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
+    return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def machine() -> dict[str, Any]:
+    """What kind of machine this is; nothing that names it."""
+    return {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()}
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def start(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a run of the resolved ``config`` that begins now."""
+    return {
+        "status": "training",
+        "started": now(),
+        "resumed": [],
+        "finished": None,
+        "error": None,
+        "seed": config.get("seed"),
+        "budget": config.get("budget"),
+        "config_hash": config_hash(config),
+        "config": config,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "versions": versions(),
+        "machine": machine(),
+    }

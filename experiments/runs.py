@@ -1,0 +1,85 @@
+"""A run folder: what is in it, and how far it got."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from voltgym.agents.base import Policy, describe_policy, load_policy
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.files import plain, write_json
+from voltgym.experiments.records import read_json_lines
+
+
+class RunFolder:
+    """The files of one run. Everything in it is written whole or not at all, so a kill never corrupts it."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.manifest_file = self.path / "manifest.json"
+        self.records_file = self.path / "episodes.jsonl"
+        self.curve_file = self.path / "learning.jsonl"
+        self.policy = self.path / "policy"
+        self.tensorboard = self.path / "tensorboard"
+        self.report = self.path / "report.html"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest. Raises `VoltGymError` if this is no run folder or its manifest is damaged."""
+        return self._read(self.manifest_file)
+
+    def config(self) -> dict[str, Any]:
+        """The resolved config that the run was started with."""
+        config = self.manifest().get("config")
+        if not isinstance(config, dict) or not {"env", "agent", "evaluation"} <= config.keys():
+            raise VoltGymError(f"{self.manifest_file} holds no config of a training; run the training again")
+        return config
+
+    def _read(self, file: Path) -> dict[str, Any]:
+        if not self.path.is_dir():
+            raise VoltGymError(f"there is no run folder {self.path}; runs are under runs/, see `ls runs/*/*`")
+        if not file.exists():
+            raise VoltGymError(f"{self.path} is not a run folder: it has no {file.name}; name the folder that holds it")
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise VoltGymError(f"{file} is damaged ({error}); restore it or run the training again") from None
+        if not isinstance(value, dict):
+            raise VoltGymError(f"{file} is damaged: found {type(value).__name__}, expected an object")
+        return value
+
+    def note(self, **changes: Any) -> None:
+        """Change keys of the manifest, atomically."""
+        write_json(self.manifest_file, {**self.manifest(), **changes})
+
+    def reached(self) -> tuple[int, int] | None:
+        """(steps, total) of the last line of the learning curve, None where there is none."""
+        if not self.curve_file.exists():
+            return None
+        lines = read_json_lines(self.curve_file, quiet=True)
+        return (int(lines[-1]["steps"]), int(lines[-1]["total"])) if lines else None
+
+    def how_far(self) -> str:
+        """One sentence on an unfinished run: where it stopped and how to go on."""
+        manifest, reached = self.manifest(), self.reached()
+        where = f"at step {reached[0]} of {reached[1]}" if reached else "before its first step"
+        because = f" ({manifest['error']})" if manifest.get("error") else ""
+        return (
+            f"the training of {self.path} stopped {where}, status {manifest['status']!r}{because}; "
+            f"continue it with `voltgym train resume={self.path}`"
+        )
+
+    def load_policy(self) -> Policy:
+        """The trained policy. Raises `VoltGymError` if training didn't end or the policy is of another environment."""
+        config = self.config()
+        if not (self.policy / "policy.json").exists():
+            raise VoltGymError(f"no policy to evaluate: {self.how_far()}")
+        env = config["env"]
+        about, kwargs = describe_policy(self.policy), plain(env["kwargs"])
+        policy = load_policy(self.policy, env_id=env["id"])
+        if about["env_kwargs"] != kwargs:
+            raise VoltGymError(
+                f"the policy in {self.policy} was trained with {about['env_kwargs']}, but this run's environment has "
+                f"{kwargs}; use the policy that belongs to this run"
+            )
+        return policy

@@ -1,0 +1,180 @@
+"""Train an agent on an environment within a budget, evaluate it on the physics, keep everything in one run folder."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from voltgym.agents.base import Agent, Policy, save_policy
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments import configs, manifest, progress
+from voltgym.experiments.evaluate import evaluate_run
+from voltgym.experiments.files import plain, write_json
+from voltgym.experiments.making import find_spec
+from voltgym.experiments.runs import RunFolder
+
+USAGE = """usage: voltgym train [group=choice ...] [key=value ...] [-m]
+
+  voltgym train env=thevenin agent=ppo budget=20000 seed=0
+  voltgym train env=thevenin agent=ppo,sac seed=0,1,2 -m        a sweep: every combination
+  voltgym train env.id=CartPole-v1 agent=random                 any Gymnasium environment
+  voltgym train resume=RUN                                      go on with an unfinished run
+  voltgym train ... --cfg job                                   show the config and do nothing
+
+The groups and their choices: `voltgym list`."""
+
+
+def run_training(config: Mapping[str, Any], path: Path) -> RunFolder:
+    """Train, save, evaluate and report, as the resolved ``config`` says, in the folder ``path``.
+
+    Whatever happens is in the manifest: its status is ``training``, ``evaluating``, ``finished``, ``failed`` or
+    ``interrupted``. An agent that left a checkpoint in the folder goes on from there.
+    """
+    run = RunFolder(path)
+    agent = build_agent(config["agent"])
+    config = plain({**config, "budget": _budget(config, agent), "unit": agent.unit})
+    write_json(run.manifest_file, {**manifest.start(config), **_before(run)})
+    try:
+        policy = _train(agent, config, run)
+        run.note(status="evaluating")
+        with progress.Progress(progress.terminal("evaluate", config["quiet"])) as bar:
+            evaluate_run(run, policy, config["evaluation"], bar)
+        run.note(status="finished", finished=manifest.now())
+    except BaseException as error:
+        status = "failed" if isinstance(error, Exception) else "interrupted"
+        run.note(status=status, finished=manifest.now(), error=f"{type(error).__name__}: {error}")
+        raise
+    _report(run)
+    return run
+
+
+def _before(run: RunFolder) -> dict[str, Any]:
+    """What the manifest keeps of an earlier start of the same run."""
+    if not run.manifest_file.exists():
+        return {}
+    old = run.manifest()
+    return {"started": old["started"], "resumed": [*old.get("resumed", []), manifest.now()]}
+
+
+def _train(agent: Agent, config: Mapping[str, Any], run: RunFolder) -> Policy:
+    env = config["env"]
+    find_spec(env["id"])
+    seen = progress.terminal(f"train {config['name']}", config["quiet"])
+    kept: list[progress.Sink] = [progress.LearningCurve(run.curve_file), progress.TensorBoard(run.tensorboard)]
+    with progress.Progress([*seen, *(progress.Thinned(sink) for sink in kept)]) as bar:
+        policy = agent.train(
+            env["id"], env["kwargs"], budget=config["budget"], seed=config["seed"], out=run.path, progress=bar
+        )
+    save_policy(policy, run.policy, env_id=env["id"], env_kwargs=env["kwargs"])
+    return policy
+
+
+def _report(run: RunFolder) -> None:
+    from voltgym.experiments.report import write_report
+
+    try:
+        write_report(run.path)
+    except Exception as error:  # the run is whole; a picture that cannot be drawn must not make it look lost
+        warnings.warn(f"{run.path} is finished, but not its report: {type(error).__name__}: {error}", stacklevel=2)
+
+
+def build_agent(config: Mapping[str, Any]) -> Agent:
+    """The agent that ``config`` describes by ``_target_`` and its arguments. Errors are one line."""
+    from hydra.errors import HydraException
+    from hydra.utils import instantiate
+
+    if "_target_" not in config:
+        raise VoltGymError("the agent's config has no _target_; expected the dotted name of a class, see conf/agent/")
+    try:
+        agent = instantiate(config, _convert_="all")
+    except HydraException as error:
+        cause = error.__cause__ or error
+        raise VoltGymError(f"agent {config['_target_']} cannot be built: {str(cause).splitlines()[0]}") from None
+    if not isinstance(agent, Agent):
+        raise VoltGymError(f"{config['_target_']} is not an agent: it needs `unit` and `train`, see agents/base.py")
+    return agent
+
+
+def _budget(config: Mapping[str, Any], agent: Agent) -> int:
+    budget = config["budget"]
+    if budget is None:
+        budget = getattr(agent, "default_budget", None)
+    if isinstance(budget, float) and budget.is_integer():
+        budget = int(budget)  # budget=1e6
+    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
+        raise VoltGymError(f"budget is {budget!r}; expected a whole number of {agent.unit}, such as budget=20000")
+    return budget
+
+
+def resume(path: Path) -> RunFolder:
+    """Go on with an unfinished run: from its agent's checkpoint if there is one, else from the start."""
+    run = RunFolder(path)
+    config, status = run.config(), run.manifest()["status"]
+    if status == "finished":
+        raise VoltGymError(f"{path} is finished; evaluate it with `voltgym evaluate {path}` or train in another folder")
+    return run_training(config, path)
+
+
+def _job(config: Any) -> None:
+    """What Hydra runs, once a job."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import CompactHydraException
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    job = HydraConfig.get()
+    try:
+        path = Path(job.runtime.output_dir)
+        if (path / "manifest.json").exists():
+            raise VoltGymError(
+                f"{path} already holds a run; go on with `voltgym train resume={path}`, or choose hydra.run.dir=..."
+            )
+        resolved = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(resolved, dict)
+        run_training({str(name): value for name, value in resolved.items()}, path)
+    except VoltGymError as error:
+        if job.mode == RunMode.RUN:
+            print(f"voltgym train: {error}", file=sys.stderr)
+            sys.exit(2)
+        raise CompactHydraException(f"voltgym train: {error}") from None  # the sweep's other jobs go on
+
+
+def main(argv: list[str]) -> None:
+    """Check the overrides, then hand over to Hydra; or resume."""
+    from hydra import main as hydra_main
+
+    if argv in (["-h"], ["--help"]):
+        print(USAGE)
+        return
+    old = [a.removeprefix("resume=") for a in argv if a.startswith("resume=")]
+    if old:
+        if len(argv) > 1:
+            raise VoltGymError("resume=RUN goes with no other override: a run goes on with the config it began with")
+        resume(Path(old[0]))
+        return
+    for overrides in configs.expand(_overrides(argv)):
+        configs.compose("train", overrides)
+    sys.argv = ["voltgym train", *argv]
+    hydra_main(config_path=f"pkg://{configs.PACKAGE}", config_name="train", version_base="1.3")(_job)()
+
+
+VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")
+"""Hydra's flags that are followed by a value."""
+
+
+def _overrides(argv: list[str]) -> list[str]:
+    """The overrides among Hydra's command-line arguments; ``--config-dir`` as the search path that it is."""
+    before = [None, *argv[:-1]]
+    folders = [b for a, b in pairwise(argv) if a in ("--config-dir", "-cd")]
+    search = [f"hydra.searchpath=[file://{Path(folder).absolute()}]" for folder in folders]
+    return [b for a, b in zip(before, argv, strict=True) if not b.startswith("-") and a not in VALUED] + search
+
+
+if __name__ == "__main__":
+    from voltgym.experiments.cli import run_command
+
+    run_command("train", sys.argv[1:])
