@@ -147,7 +147,7 @@ class TunedMargins:
     """A policy with a margin to each limit, tightened until every validation episode keeps its limits.
 
     Starts without margins; after each round, a limit that was broken gets the worst breach added to its margin. The
-    result is the last round's policy, the first with enough feasible episodes.
+    result is the first policy with enough feasible episodes; the few worst, which ``share`` lets go, set no margin.
 
     Args:
         policy: makes the policy from ``margins`` (a partial of its class).
@@ -163,8 +163,8 @@ class TunedMargins:
         self,
         policy: Callable[..., Policy],
         split: str = "validation",
-        episodes: int = 40,
-        share: float = 1.0,
+        episodes: int = 100,
+        share: float = 0.98,
         safety: float = 0.05,
         rounds: int = 12,
     ) -> None:
@@ -185,8 +185,8 @@ class TunedMargins:
             if feasible.mean() >= self.share:
                 return policy
             for name, tolerance in core.objective.tolerances.items():
-                breach = -float(worst[name].min()) - tolerance
-                if breach > 0:
+                breach = -float(np.quantile(worst[name], (1 - self.share) / len(core.objective.tolerances)))
+                if breach > tolerance:
                     margins = {**margins, name: margins.get(name, 0.0) + breach * (1 + self.safety)}
         raise VoltGymError(f"after {self.rounds} rounds only {feasible.mean():.0%} of the episodes are feasible")
 

@@ -50,7 +50,7 @@ class Episodes:
         self.measured: Measured = {}
 
     def resized(self, n: int) -> Episodes:
-        """``n`` episodes of the same parts on the same ledger, not started yet. Costs nothing: parts hold no episode."""
+        """``n`` episodes of the same parts on the same ledger, not started yet. Cheap: parts hold no episode."""
         parts = (self.twin, self.task, self.objective, self.scenario)
         other = Episodes(*parts, n=n, max_steps=self.max_steps, env_id=self.env_id, split=self.split)
         other.ledger = self.ledger

@@ -138,7 +138,7 @@ def draw_panel(axis: Any, panel: Panel, *, labelled: bool = True) -> None:
 def spanned(panel: Panel) -> tuple[float, float]:
     """The lowest and the highest ``y`` to show: of the data, the limit, the goal and the panel's own span."""
     levels = [level for level in (panel.limit, panel.goal) if level is not None]
-    worst = [] if panel.extreme is None else panel.extreme
+    worst = panel.y if panel.extreme is None else panel.extreme
     values = np.array([*panel.y, *worst, *levels, *(panel.span or ())], dtype=float)
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)

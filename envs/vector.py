@@ -19,8 +19,8 @@ from voltgym.envs.single import check_render_mode, episode_option, first_row
 class DesignVectorEnv(VectorEnv):
     """``num_envs`` rows over :class:`Episodes`; row i of ``reset(seed=s)`` is ``DesignEnv.reset(seed=s + i)``.
 
-    Bit for bit, and so is every episode after it in ``train``. In the other splits the rows share the episodes out: after
-    episodes s ... s + n - 1 come s + n ... s + 2n - 1.
+    Bit for bit, and so is every episode after it in ``train``. In the other splits the rows share the episodes out:
+    after episodes s ... s + n - 1 come s + n ... s + 2n - 1.
 
     ``autoreset_mode``: ``NEXT_STEP`` (default; a finished row is reset, not advanced, in the next step), ``SAME_STEP``
     (reset at once, the last observation in ``info["final_obs"]``) or ``DISABLED``.

@@ -112,7 +112,8 @@ def main(argv: list[str]) -> None:
     found = make_tables(suite, {job.name: read_records(job.run.records_file) for job in done})
     tables.show(found)
     folder = Path(suite["folder"])
-    _keep(folder, found, done)
+    if done:
+        _keep(folder, found, done)
     for job in failed:
         print(f"{job.name} failed: {job.last_words()} (more in {job.path / 'log.txt'})", file=sys.stderr)
     if failed:
@@ -121,12 +122,12 @@ def main(argv: list[str]) -> None:
 
 def _keep(folder: Path, found: Sequence[tables.Table], done: Sequence[Job]) -> None:
     """Write the tables as data and as text, and the report."""
-    from voltgym.experiments.report import write_report
+    from voltgym.experiments.train import draw_report
 
     runs = {job.name: str(job.path.relative_to(folder.absolute())) for job in done}
     write_json(folder / "comparison.json", {"tables": [vars(table) for table in found], "runs": runs})
     write_text(folder / "tables.md", "\n".join(table.markdown() for table in found))
-    write_report(folder)
+    draw_report(folder)
     print(f"report: {folder / 'report.html'}")
 
 

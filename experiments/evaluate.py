@@ -144,6 +144,7 @@ class Part:
 def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], progress: Progress) -> list[Record]:
     """Evaluate the policy of ``run`` as ``settings`` (its ``evaluation`` config) say, and keep the records there."""
     config = run.config()
+    _check_spaces(config["env"], settings["kwargs"])
     episodes, again = _count("episodes", settings["episodes"]), settings["recheck"]
     count = min(_count("recheck.episodes", again["episodes"], least=0), episodes)
     records = evaluate_policy(
@@ -166,6 +167,20 @@ def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], pr
     old = read_records(run.records_file) if run.records_file.exists() else []
     write_records(run.records_file, [*(r for r in old if _place(r) not in new), *records])
     return records
+
+
+def _check_spaces(env: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Raise `VoltGymError` if changed arguments make an environment that the policy cannot act in."""
+    if not changes:
+        return
+    made = [make_env(env["id"], kwargs) for kwargs in (env["kwargs"], {**env["kwargs"], **changes})]
+    for what in ("observation_space", "action_space"):
+        trained, now = (getattr(e, what) for e in made)
+        if trained != now:
+            raise VoltGymError(
+                f"with {dict(changes)} the {what.replace('_', ' ')} is {now}, but the policy was trained with "
+                f"{trained}; train one for it, or change what leaves the spaces as they are"
+            )
 
 
 def _place(record: Record) -> tuple[Any, ...]:

@@ -78,9 +78,10 @@ class Job:
         return lines[-1] if lines else {}
 
     def last_words(self) -> str:
-        """The last line that it printed."""
+        """The last line that it printed, Hydra's hint aside."""
         log = self.path / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+        lines = [line for line in lines if line and not line.startswith("Set the environment variable HYDRA")]
         return lines[-1] if lines else "it said nothing"
 
 

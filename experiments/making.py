@@ -15,6 +15,8 @@ from voltgym.envs.errors import VoltGymError
 
 def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
     """The registered specification of ``env_id``, which may be ``module:Id``. An unknown id is a `VoltGymError`."""
+    if not isinstance(env_id, str) or not env_id:
+        raise VoltGymError(f"the environment's id is {env_id!r}; name a registered one, such as env.id=CartPole-v1")
     module, _, bare = env_id.rpartition(":")
     try:
         if module:

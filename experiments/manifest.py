@@ -48,9 +48,14 @@ def _version(name: str) -> str | None:
 
 
 def fingerprint(twin: Any = None) -> dict[str, str | None]:
-    """What the numbers of a record depend on: versions, the suite's scenarios, and the twin's own ``fingerprint``."""
-    own = getattr(twin, "fingerprint", None) or {}
-    return {**versions(PHYSICS), "suite": str(SUITE_VERSION), **{name: str(value) for name, value in own.items()}}
+    """What the numbers of a record depend on: versions, the suite's scenarios, the engine.
+
+    A twin may have a ``fingerprint`` of its own, a dict such as ``{"cell": hash of its parameters}``, which is added.
+    """
+    kind = type(twin)
+    own = {"engine": None if twin is None else f"{kind.__module__}.{kind.__qualname__}"}
+    own |= {name: str(value) for name, value in (getattr(twin, "fingerprint", None) or {}).items()}
+    return {**versions(PHYSICS), "suite": str(SUITE_VERSION), **own}
 
 
 def config_hash(config: Any) -> str:

@@ -91,8 +91,9 @@ def play(
     values = core.objective.value(core.measured)
     ledger = {kind: (count - spent.get(kind, 0)) / core.n for kind, count in core.ledger.spent.items()}
     scenarios = [{name: column[i] for name, column in core.scenarios.items()} for i in range(core.n)]
+    better = {"directions": dict(core.objective.directions)}
     return [
-        tally.outcome(i, {name: v[i] for name, v in values.items()}, scenarios[i], ledger, int(core.steps[i]))
+        tally.outcome(i, {name: v[i] for name, v in values.items()}, scenarios[i], ledger, int(core.steps[i])) | better
         for i in range(core.n)
     ]
 
@@ -177,6 +178,7 @@ def play_plain(env: gym.Env, policy: Policy, env_id: str, split: str, episode: i
         "violated_steps": None,
         "worst_slacks": {},
         "values": {"Return": total},
+        "directions": {"Return": "max"},
         "actions": actions,
         "scenario": {"Seed": seed},
         "ledger": {"env_steps": len(actions)},

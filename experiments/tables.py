@@ -38,6 +38,8 @@ class Entry:
     margins: dict[str, float]
     recheck: tuple[int, int] | None
     """(feasible, checked) on the finer model."""
+    better: str = "min"
+    """``"min"`` or ``"max"``: which values rank first where there is no score."""
     score: float = float("nan")
     rank: int | None = None
     notes: tuple[str, ...] = field(default=())
@@ -57,6 +59,7 @@ def entry(name: str, records: Sequence[Record]) -> Entry:
         value=(first, float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")),
         margins=metrics.worst_margins(records),
         recheck=(sum(checked), len(checked)) if checked else None,
+        better=(records[0].get("directions") or {}).get(first, "min"),
     )
 
 
@@ -82,7 +85,7 @@ def ranked(entries: Sequence[Entry]) -> list[Entry]:
 
     def order(e: Entry) -> tuple[Any, ...]:
         low = -e.score if e.score == e.score else float("inf")
-        value = e.value[1] if e.value[1] == e.value[1] else float("inf")
+        value = e.value[1] * {"min": 1, "max": -1}[e.better] if e.value[1] == e.value[1] else float("inf")
         return e.information, e.feasible < ENOUGH_FEASIBLE, low, value, e.name
 
     out: list[Entry] = []
@@ -115,7 +118,7 @@ def table(title: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -> Ta
     margins = [f"worst {name}" for name in slacks]
     columns = ("class", "rank", "agent", "feasible", *names, *margins, "re-check", "score", "")
     rows = [_row(e, list(names), slacks) for e in entries]
-    kept = [i for i, _ in enumerate(columns) if any(row[i] != "-" for row in rows)]
+    kept = [i for i, column in enumerate(columns) if column in names or any(row[i] != "-" for row in rows)]
     return Table(
         title, tuple(columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows), tuple(notes)
     )

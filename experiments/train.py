@@ -14,14 +14,14 @@ from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import configs, manifest, progress
 from voltgym.experiments.evaluate import evaluate_run
 from voltgym.experiments.files import plain, write_json
-from voltgym.experiments.making import find_spec
+from voltgym.experiments.making import make_env
 from voltgym.experiments.runs import RunFolder
 
 USAGE = """usage: voltgym train [group=choice ...] [key=value ...] [-m]
 
   voltgym train env=thevenin agent=ppo budget=20000 seed=0
   voltgym train env=thevenin agent=ppo,sac seed=0,1,2 -m        a sweep: every combination
-  voltgym train env.id=CartPole-v1 agent=random                 any Gymnasium environment
+  voltgym train env=gymnasium env.id=CartPole-v1 agent=ppo       any Gymnasium environment
   voltgym train resume=RUN                                      go on with an unfinished run
   voltgym train ... --cfg job                                   show the config and do nothing
 
@@ -48,7 +48,7 @@ def run_training(config: Mapping[str, Any], path: Path) -> RunFolder:
         status = "failed" if isinstance(error, Exception) else "interrupted"
         run.note(status=status, finished=manifest.now(), error=f"{type(error).__name__}: {error}")
         raise
-    _report(run)
+    draw_report(run.path)
     return run
 
 
@@ -62,7 +62,7 @@ def _before(run: RunFolder) -> dict[str, Any]:
 
 def _train(agent: Agent, config: Mapping[str, Any], run: RunFolder) -> Policy:
     env = config["env"]
-    find_spec(env["id"])
+    make_env(env["id"], env["kwargs"]).close()  # what is wrong with it is said here, in one line
     seen = progress.terminal(f"train {config['name']}", config["quiet"])
     kept: list[progress.Sink] = [progress.LearningCurve(run.curve_file), progress.TensorBoard(run.tensorboard)]
     with progress.Progress([*seen, *(progress.Thinned(sink) for sink in kept)]) as bar:
@@ -73,13 +73,14 @@ def _train(agent: Agent, config: Mapping[str, Any], run: RunFolder) -> Policy:
     return policy
 
 
-def _report(run: RunFolder) -> None:
+def draw_report(path: Path) -> None:
+    """Write the report of a finished run or comparison; a report that cannot be drawn is only a warning."""
     from voltgym.experiments.report import write_report
 
     try:
-        write_report(run.path)
-    except Exception as error:  # the run is whole; a picture that cannot be drawn must not make it look lost
-        warnings.warn(f"{run.path} is finished, but not its report: {type(error).__name__}: {error}", stacklevel=2)
+        write_report(path)
+    except Exception as error:  # the results are whole; a picture that cannot be drawn must not make it look lost
+        warnings.warn(f"{path} is finished, but not its report: {type(error).__name__}: {error}", stacklevel=2)
 
 
 def build_agent(config: Mapping[str, Any]) -> Agent:

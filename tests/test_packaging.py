@@ -74,12 +74,14 @@ def test_the_installed_wheel_works_from_anywhere(wheel: Path, tmp_path: Path) ->
     code = (
         f"import sys; sys.path.insert(0, {str(target)!r}); sys.meta_path[:] = ["
         "f for f in sys.meta_path if 'editable' not in (getattr(f, '__module__', None) or '')];"
-        "import voltgym.envs, voltgym.experiments.cli, voltgym.conf, importlib.resources as r;"
-        "print(voltgym.envs.__file__, len([f for f in r.files('voltgym.conf').iterdir() if f.name.endswith('.yaml')]))"
+        "import voltgym.envs; from voltgym.experiments import cli, configs, compare;"
+        "config = configs.compose('train', ['env=thevenin', 'agent=random', 'evaluation=nominal']);"
+        "compare.load_suite('demo'); print(voltgym.envs.__file__, config['env']['id'], len(cli.commands()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    file, configs = done.stdout.split()
+    file, env_id, commands = done.stdout.split()
     assert Path(file).is_relative_to(target)
-    assert int(configs) >= 1
+    assert env_id == "VoltGym/Thevenin-v0"
+    assert int(commands) >= 6
     assert sorted(p.name for p in (target / "bin").iterdir()) == ["voltgym"]

@@ -120,6 +120,9 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _read_bpx(path: Path, content: dict[str, Any]) -> Source:
+    for section in ("Header", "Parameterisation"):
+        if not isinstance(content.get(section), dict):
+            raise CellError(f"{path}: not a valid BPX file: the section {section!r} is missing or not a mapping.")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -161,9 +164,15 @@ def _read_own(path: Path, content: dict[str, Any]) -> Source:
     for name, value in content.get("set", {}).items():
         _check_name(path, name, parameters)
         parameters[name] = _number(path, name, value)
-    citations = tuple(f"{c['key']} doi:{c['doi']}" for c in content.get("citations", ()))
+    citations = tuple(_citation(path, item) for item in content.get("citations", ()))
     origin = "voltgym cell file" if path.parent == DATA else str(path)
     return Source(content["name"], str(content["version"]), origin, parameters, citations, base.notes)
+
+
+def _citation(path: Path, item: Any) -> str:
+    if not isinstance(item, dict) or not {"key", "doi"} <= set(item):
+        raise CellError(f"{path}: each of 'citations' needs a 'key' and a 'doi'; found {item!r}.")
+    return f"{item['key']} doi:{item['doi']}"
 
 
 def _known_set(path: Path, name: str) -> Source:

@@ -173,6 +173,11 @@ def _equilibrium(source: Source) -> tuple[dict[str, float], float]:
             solver = pybamm.lithium_ion.ElectrodeSOHSolver(source.parameters)
             x0, x100, y100, y0 = (float(value) for value in solver.get_min_max_stoichiometries())
             negative = float(source.parameters.evaluate(solver.param.n.Q_init))
+        if not (0 < x0 < x100 < 1 and 0 < y100 < y0 < 1):
+            raise ValueError(
+                f"the electrodes would have to be filled from {x0:.3g} to {x100:.3g} (negative) "
+                f"and from {y0:.3g} to {y100:.3g} (positive), which is not between 0 and 1"
+            )
     except Exception as error:  # parameters from outside fail in many ways; the user needs one line, not a traceback
         reason = " ".join(str(error).split())
         raise CellError(

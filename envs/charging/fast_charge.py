@@ -12,8 +12,9 @@ from pathlib import Path
 from voltgym.envs.charging.objective import FastChargeObjective
 from voltgym.envs.charging.scenario import splits
 from voltgym.envs.charging.task import FastChargeTask
+from voltgym.envs.charging.tractable import GreedyMinutes
 from voltgym.envs.charging.twins import make_twin
-from voltgym.envs.charging.viewer import draw_episode
+from voltgym.envs.charging.viewer import EpisodeViewer
 from voltgym.envs.core import Parts, entry_points
 from voltgym.envs.scenario import pick_split
 
@@ -26,7 +27,7 @@ def parts(
     history: int = 4,
     max_c_rate: float = 3.0,
     target_soc: float = 0.8,
-    penalty: float = 0.02,
+    penalty: float = 0.03,
     margin: float = 0.0,
 ) -> Parts:
     """Twin, task, objective, scenario and viewer of a fast charge.
@@ -39,7 +40,7 @@ def parts(
         history: how many past steps a ``bms`` observation repeats.
         max_c_rate: the largest C-rate of the action space.
         target_soc: where the charge ends, as a fraction of the cell's own capacity.
-        penalty: reward lost per unit of violation (10 mV, 1 K, 10 mV of anode potential); 0 for pure cost.
+        penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
     """
     twin = make_twin(cell=cell, fidelity=fidelity)
@@ -48,7 +49,7 @@ def parts(
         voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc
     )
     objective = FastChargeObjective(penalty=penalty, margin=margin, voltage_limit=limit, target_soc=target_soc)
-    return Parts(twin, task, objective, pick_split(splits(), split), draw_episode)
+    return Parts(twin, task, objective, pick_split(splits(GreedyMinutes(cell)), split), EpisodeViewer(objective))
 
 
 make, make_vec = entry_points(parts, env_id="VoltGym/FastCharge-v0", max_steps=180)

@@ -125,9 +125,10 @@ def _build(cell: Cell, fidelity: str) -> BuiltModel:
             mesh = pybamm.Mesh(geometry, model.default_submesh_types, model.default_var_pts)
             discretised = pybamm.Discretisation(mesh, model.default_spatial_methods).process_model(model)
     except Exception as error:  # a set from outside may lack or break anything: say which cell and what in one line
+        reason = " ".join(str(error.args[0] if error.args else error).split())[:300]
         raise CellError(
-            f"{cell.name} ({cell.source}) cannot be built as {fidelity} with a lumped thermal model: "
-            f"{' '.join(str(error.args[0] if error.args else error).split())[:300]}. Add what is missing to the cell's parameters, or use another cell."
+            f"{cell.name} ({cell.source}) cannot be built as {fidelity} with a lumped thermal model: {reason}. "
+            "Add what is missing to the cell's parameters, or use another cell."
         ) from None
     return _functions(cell, fidelity, discretised)
 

@@ -11,7 +11,7 @@ VOLTAGE, TEMPERATURE, ANODE = "Voltage [V]", "Temperature [K]", "Anode potential
 TIME_TO_TARGET = "Time to target [min]"
 STEP_COST = 0.01
 GOAL_BONUS = 0.5
-WORST_PENALTY = 0.2
+WORST_PENALTY = 0.1
 
 
 class Limits:
@@ -67,14 +67,15 @@ class Limits:
 class FastChargeObjective(Limits):
     """Fast charging, a step at a time.
 
-    ``reward = 2 (SOC gained) - 0.01 - min(penalty * violation, 0.2) + 0.5 at the target``, where the violation is what
-    the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode potential. At up to 3C a step is within
-    [-0.21, 0.55], and a charge that keeps the limits returns between 0.1 and 2. ``penalty=0`` leaves a pure cost signal
-    (``info["cost"]``) for constrained agents. A failure or a broken hard limit gives less than the worst rest of the
-    episode could.
+    ``reward = 2 (SOC gained) - 0.01 - min(penalty * log(1 + violation), 0.1) + 0.5 at the target``, where the violation
+    is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode potential. The logarithm is
+    steep where a violation begins, which makes one never worth its minutes, and still has a slope where it is gross. At
+    up to 3C a step lies within [-0.11, 0.55], and a charge that keeps the limits returns between 0.1 and 2.
+    ``penalty=0`` leaves a pure cost signal (``info["cost"]``) for constrained agents. A failure or a broken hard limit
+    gives less than the worst rest of the episode could, at least -20.1.
     """
 
-    def __init__(self, *, penalty: float = 0.02, margin: float = 0.0, **limits: float) -> None:
+    def __init__(self, *, penalty: float = 0.03, margin: float = 0.0, **limits: float) -> None:
         super().__init__(**limits)
         self.penalty = number("penalty", penalty, "a number >= 0")
         self.margin = number("margin", margin, "a number >= 0")
@@ -82,7 +83,7 @@ class FastChargeObjective(Limits):
     def reward(self, before: Measured, after: Measured, goal: np.ndarray, failure: np.ndarray) -> np.ndarray:
         """(N,) see the class."""
         worst = WORST_PENALTY if self.penalty else 0.0
-        penalty = np.minimum(self.penalty * self.violation(after, self.margin), worst)
+        penalty = np.minimum(self.penalty * np.log1p(self.violation(after, self.margin)), worst)
         reward = 2 * (after["SOC"] - before["SOC"]) - STEP_COST - penalty + GOAL_BONUS * goal
         # Not what the failed step gained, which would make ending on a full-rate step pay: less than every step left.
         return np.where(failure != 0, -(STEP_COST + worst) * (after["Steps left"] + 2), reward)

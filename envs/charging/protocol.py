@@ -15,8 +15,9 @@ import numpy as np
 from voltgym.envs.charging.objective import ProtocolObjective
 from voltgym.envs.charging.protocol_twin import ProtocolTwin
 from voltgym.envs.charging.scenario import splits
+from voltgym.envs.charging.tractable import GreedyMinutes
 from voltgym.envs.charging.twins import make_twin
-from voltgym.envs.charging.viewer import draw_protocol
+from voltgym.envs.charging.viewer import ProtocolViewer
 from voltgym.envs.contracts import Measured, Scenario
 from voltgym.envs.core import Parts, entry_points
 from voltgym.envs.errors import VoltGymError
@@ -89,15 +90,16 @@ def parts(
     if not 0 < min_c_rate < max_c_rate:
         raise VoltGymError(f"expected 0 < min_c_rate < max_c_rate; found {min_c_rate} and {max_c_rate}")
     inner = make_twin(cell=cell, fidelity=fidelity)
-    twin: Any = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
+    protocol = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
+    twin: Any = protocol
     if ageing_cycles:
         from voltgym.envs.charging.ageing import AgeingReport
 
         twin = AgeingReport(twin, cycles=ageing_cycles)
     task = ProtocolTask(stages=stages, min_c_rate=min_c_rate, max_c_rate=max_c_rate)
     objective = ProtocolObjective(penalty=penalty, voltage_limit=inner.cell.upper_voltage, target_soc=target_soc)
-    scenario = Group(pick_split(splits(), split), int(cells))
-    return Parts(twin, task, objective, scenario, draw_protocol)
+    scenario = Group(pick_split(splits(GreedyMinutes(cell)), split), int(cells))
+    return Parts(twin, task, objective, scenario, ProtocolViewer(objective, protocol))
 
 
 make, make_vec = entry_points(parts, env_id="VoltGym/ProtocolDesign-v0", max_steps=1)

@@ -23,6 +23,8 @@ from voltgym.surrogates.base import State, put
 BASELINE = "five_stage_cc"
 REFERENCE = "greedy"
 
+ELECTROLYTE = "Electrolyte concentration in negative electrode [mol.m-3]"
+
 _FILE = "reference.json"
 Memory = dict[str, np.ndarray] | None
 
@@ -110,19 +112,27 @@ class ObserverGreedy(_Kept):
     """Greedy on a nominal model that runs open-loop on the measured current: what a good engineer would ship.
 
     It sees what a BMS sees: the start temperature (taken as ambient), the SOC as counted at the start, and the measured
-    current. Margins stand in for what it does not know of the cell.
+    current. The model's state is never corrected, but where a predicted quantity is also measured (voltage, temperature)
+    the prediction is shifted by what the model is off now. Margins stand in for what it does not know of the cell.
 
     Args:
         margins: how far inside each slack to stay on the nominal model [V], [K], [V].
+        electrolyte: the least mean concentration in the negative electrode [mol.m-3] to plan for. No limit guards it and
+            no measurement shows it, but where a fast charge empties the electrolyte, the twin's equations end.
         cell, fidelity: the nominal model; by default those of the environment it is bound to.
     """
 
     information = "bms"
 
     def __init__(
-        self, margins: Mapping[str, float] | None = None, cell: str | None = None, fidelity: str | None = None
+        self,
+        margins: Mapping[str, float] | None = None,
+        electrolyte: float = 400.0,
+        cell: str | None = None,
+        fidelity: str | None = None,
     ) -> None:
-        self.arguments = {"margins": dict(margins or {}), "cell": cell, "fidelity": fidelity}
+        self.arguments = {"margins": dict(margins or {}), "electrolyte": electrolyte, "cell": cell, "fidelity": fidelity}
+        self.electrolyte = electrolyte
         self.margins, self.cell, self.fidelity = dict(margins or {}), cell, fidelity
         unknown = [name for name in self.margins if name not in (VOLTAGE, TEMPERATURE, ANODE)]
         if unknown:
@@ -151,12 +161,16 @@ class ObserverGreedy(_Kept):
         if self.task is None:
             raise VoltGymError("the observer must be bound to its episodes first: policy.bind(episodes)")
         state = self._follow(observation, memory, first)
+        now = self.twin.measure(state)
+        off = {name: self.task.read(observation, name) - now[name] for name in (VOLTAGE, TEMPERATURE)}
         high = float(self.task.action_space.high[0])
 
         def margin(which: np.ndarray, rates: np.ndarray) -> np.ndarray:
             ahead, failure = self.twin.advance({k: v[which] for k, v in state.items()}, rates)
-            slacks = self.limits.slacks(self.twin.measure(ahead))
-            return _worst(slacks, failure, list(slacks), self.limits.scales, self.margins)
+            measured = self.twin.measure(ahead)
+            slacks = self.limits.slacks(measured) | {ELECTROLYTE: measured[ELECTROLYTE] - self.electrolyte}
+            slacks |= {name: slacks[name] - offset[which] for name, offset in off.items()}
+            return _worst(slacks, failure, list(slacks), {**self.limits.scales, ELECTROLYTE: 10.0}, self.margins)
 
         rate = largest_feasible(margin, len(observation), 0.0, high)
         return rate[:, None].astype(np.float32), state

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from voltgym.envs.charging.objective import ANODE, TEMPERATURE, TIME_TO_TARGET, VOLTAGE, Limits
+from voltgym.envs.charging.protocol_twin import ProtocolTwin
 from voltgym.envs.plotting import INK, LIMIT, LINE, Panel, Trace, Viewer, column, draw_panels, margin_text
+from voltgym.surrogates.base import State
 
 KELVIN = 273.15
 
@@ -84,12 +86,12 @@ class EpisodeViewer(Viewer):
 
 
 class ProtocolViewer(Viewer):
-    """Draws a protocol: its stages over windows of SOC ``edges`` (stages + 1,), and what it leaves to each limit."""
+    """Draws a protocol that ``twin`` runs: its stages over windows of SOC, and what it leaves to each limit."""
 
-    def __init__(self, limits: Limits, edges: np.ndarray) -> None:
+    def __init__(self, limits: Limits, twin: ProtocolTwin) -> None:
         super().__init__(self.stages, self.headline)
-        self.limits = limits
-        self.edges = np.where(np.isfinite(edges), edges, limits.target_soc)
+        self.limits, self.twin = limits, twin
+        self.edges = np.where(np.isfinite(twin.edges), twin.edges, limits.target_soc)
 
     def stages(self, trace: Trace) -> list[Panel]:
         """One panel: the C-rate of every stage over counted SOC; zero before the protocol has run."""
@@ -98,10 +100,10 @@ class ProtocolViewer(Viewer):
         soc = 100 * self.edges
         span = (float(soc[0]), float(soc[-1]))
         held = np.concatenate([rates[:1], rates])
-        return [Panel("C-rate", soc, held, x_name="Counted SOC [%]", held=True, span=(0, 2), x_span=span)]
+        return [Panel("C-rate of the stages", soc, held, x_name="Counted SOC [%]", held=True, span=(0, 2), x_span=span)]
 
     def margins(self, trace: Trace) -> dict[str, float]:
-        """What the protocol leaves to each limit at its worst moment, in units of the objective's scales."""
+        """What the protocol leaves to each limit at its worst moment, in the limit's unit."""
         slacks = self.limits.slacks(stacked(trace[-1:]))
         return {name: float(slack[-1]) for name, slack in slacks.items()}
 
@@ -112,6 +114,25 @@ class ProtocolViewer(Viewer):
         end = trace[-1]
         target = f"{100 * self.limits.target_soc:.0f} %"
         return f"{end[TIME_TO_TARGET]:.1f} min to {target}" if end["Reached"] > 0 else f"{target} not reached"
+
+    def course(self, state: State, rates: np.ndarray) -> list[Panel]:
+        """The charge behind a protocol: ``rates`` (1, stages) from ``state`` (of one row) on, as in `EpisodeViewer`.
+
+        With several cells, the one that comes nearest to a limit, or furthest beyond it.
+        """
+        flat = self.twin.cells(state)
+        cells = len(next(iter(flat.values())))
+        start = self.twin.twin.measure(flat)
+        traces = [[{name: values[i] for name, values in start.items()}] for i in range(cells)]
+        for _, _, rows, measured in self.twin.pieces(flat, np.repeat(rates, cells, axis=0)):
+            for j, i in enumerate(rows):
+                traces[i].append({name: values[j] for name, values in measured.items()})
+        return EpisodeViewer(self.limits).curves(min(traces, key=self._nearest))
+
+    def _nearest(self, trace: Trace) -> float:
+        """The smallest slack of a charge, in units of the objective's scales."""
+        slacks = self.limits.slacks(stacked(trace))
+        return min(float(slack.min()) / self.limits.scales[name] for name, slack in slacks.items())
 
     def __call__(self, trace: Trace) -> np.ndarray:
         """The protocol as (h, w, 3) uint8: the staircase, and below it a bar for the margin to each limit."""
@@ -125,7 +146,7 @@ def _bars(margins: Mapping[str, float], limits: Limits) -> np.ndarray:
     from matplotlib.figure import Figure
 
     longest = 5.0
-    names, rows = list(margins), np.arange(len(margins))
+    names, rows = list(margins), list(range(len(margins)))
     lengths = np.array([np.clip(margins[n] / limits.scales[n], -longest, longest) for n in names])
     kept = [margins[n] >= -limits.tolerances[n] for n in names]
     figure = Figure(figsize=(6.4, 1.7), dpi=100, facecolor="white")

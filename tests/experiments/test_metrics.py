@@ -33,6 +33,7 @@ def record(minutes: float, feasible: bool = True, episode: int = 0, **changes: A
         "violated_steps": 0,
         "worst_slacks": {"Voltage [V]": 0.01},
         "values": {NAME: minutes},
+        "directions": {NAME: "min"},
         "actions": [],
         "scenario": {"SOC": 0.1 + episode / 100},
         "ledger": {},

@@ -34,6 +34,15 @@ def test_without_the_baseline_there_is_no_score() -> None:
     assert all(e.score != e.score for e in scored(found, SCORING))
 
 
+def test_without_a_score_the_better_value_ranks_first() -> None:
+    plain = [entry(n, [record(v, feasible=None, directions={NAME: "max"})]) for n, v in (("low", 1.0), ("high", 2.0))]  # type: ignore[arg-type]
+    assert [e.name for e in ranked(plain)] == ["high", "low"]
+    assert [e.name for e in ranked([entry(n, [record(v)]) for n, v in (("slow", 2.0), ("quick", 1.0))])] == [
+        "quick",
+        "slow",
+    ]
+
+
 def test_an_entry_says_what_the_records_say() -> None:
     a = record(
         30.0, recheck={"fidelity": "DFN", "feasible": True, "failure": "NONE", "worst_slacks": {}, "tolerances": {}}

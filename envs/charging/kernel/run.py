@@ -77,7 +77,7 @@ class Kernel:
         *,
         rtol: float,
         atol: float,
-        otol: float = 1e-4,
+        otol: float = 5e-5,
         h_max: float = 1e30,
         max_tries: int = 1000,
     ) -> Advanced:

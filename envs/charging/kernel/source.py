@@ -10,7 +10,7 @@ from .emit import emit_function, emit_tables, hoist
 from .graph import Graph
 from .lower import Lowered
 from .lu import emit_lu
-from .rosenbrock import RODAS4, Tableau, emit_stages
+from .rosenbrock import RODAS3, Tableau, emit_stages
 
 LANES = 8
 """Cells in a vector: one AVX-512 register of doubles, two of AVX2, four of NEON."""
@@ -32,13 +32,11 @@ class Source:
     """Vector operations in each generated function, for benchmarks and curiosity."""
 
 
-def write_source(lowered: Lowered, method: Tableau = RODAS4, hold: bool = True) -> Source:
+def write_source(lowered: Lowered, method: Tableau = RODAS3, hold: bool = True) -> Source:
     """C for a lowered model whose groups are ``outputs``, ``extremes``, ``events`` and ``initial``."""
     graph, groups = lowered.graph, lowered.groups
     held = held_rows(lowered) if hold else []
-    positions = [position for position in lowered.jacobian if position[0] not in held]
-    entries = {position: k for k, position in enumerate(positions)}
-    jacobian = [lowered.jacobian[position] for position in positions]
+    entries, jacobian = _entries(lowered, held)
     steep = [graph.local_gradient(node) for node in groups["extremes"]]
     slopes = list(dict.fromkeys(node for gradient in steep for node in gradient.values()))
     hoisted = hoist(graph, [*lowered.rhs, *jacobian, *slopes, *groups["events"], *groups["outputs"]])
@@ -54,7 +52,7 @@ def write_source(lowered: Lowered, method: Tableau = RODAS4, hold: bool = True) 
         "rhs": (
             [item for i, item in enumerate(_stores("r", lowered.rhs)) if i not in held],
             hoisted,
-            f"{_STATE}, const vd *restrict f, vd *restrict r",
+            f"{_STATE}, const vd *restrict base, const vd *restrict f, const vd *restrict J, vd *restrict r",
         ),
         "begin": (
             begin + _stores("g", groups["events"]),
@@ -65,7 +63,8 @@ def write_source(lowered: Lowered, method: Tableau = RODAS4, hold: bool = True) 
         "outputs": (_stores("o", groups["outputs"]), hoisted, f"{_STATE}, vd *restrict o"),
         "initial": (_stores("y", groups["initial"]), {}, "const vd *restrict u, vd *restrict y"),
     }
-    tails = {"rhs": "".join(f"r[{i}]=f[{i}];" for i in held)}
+    # a held row follows its own state to first order: f_i + J_ii (stage_i - y_i)
+    tails = {"rhs": "".join(f"r[{i}]=f[{i}]+J[{entries[i, i]}]*(y[{i}]-base[{i}]);" for i in held)}
     sizes = {
         "W": LANES,
         "NY": len(lowered.rhs),
@@ -86,7 +85,7 @@ def write_source(lowered: Lowered, method: Tableau = RODAS4, hold: bool = True) 
         emit_tables(lowered.tables),
         *(emit_function(name, graph, *arguments, tails.get(name, "")) for name, arguments in functions.items()),
         solver,
-        _driver(lowered, method, held, _output_errors(steep, slopes)),
+        _driver(lowered, method, held, entries, _output_errors(steep, slopes)),
     ]
     return Source(
         text="\n".join(parts) + "\n",
@@ -132,6 +131,14 @@ def _cost(graph: Graph, roots: list[int]) -> int:
     return sum(_node_cost(graph, node) for node in graph.reachable(roots))
 
 
+def _entries(lowered: Lowered, held: list[int]) -> tuple[dict[tuple[int, int], int], list[int]]:
+    """The entries of the Jacobian that are used, (row, column) -> index, and their nodes. Held rows keep the diagonal."""
+    used = {position: node for position, node in lowered.jacobian.items() if position[0] not in held}
+    for i in held:
+        used[i, i] = lowered.graph.local_gradient(lowered.rhs[i]).get(i, lowered.graph.const(0.0))
+    return {position: k for k, position in enumerate(used)}, list(used.values())
+
+
 def _stores(target: str, nodes: Iterable[int]) -> list[tuple[str, int]]:
     return [(f"{target}[{i}]", node) for i, node in enumerate(nodes)]
 
@@ -152,7 +159,7 @@ def _output_errors(steep: list[dict[int, int]], slopes: list[int]) -> str:
     return " ".join(lines)
 
 
-def _driver(lowered: Lowered, method: Tableau, held: list[int], output_errors: str) -> str:
+def _driver(lowered: Lowered, method: Tableau, held: list[int], entries: dict, output_errors: str) -> str:
     n_differential = lowered.algebraic.count(False)
     mass = "1.0" if n_differential == len(lowered.algebraic) else f"((i)<{n_differential}?1.0:0.0)"
     names = ",".join(f"*restrict k{s}=L->k[{s}]" for s in range(method.stages))
@@ -167,7 +174,8 @@ def _driver(lowered: Lowered, method: Tableau, held: list[int], output_errors: s
         "STEP": emit_stages(method),
         "WATCHED": "{" + ",".join(map(str, [*watched, 0])) + "}",
         "HELD": "{" + ",".join(map(str, [*held, 0])) + "}",
-        "HELD_CHANGE": "30.0",
+        "HELD_ENTRY": "{" + ",".join(map(str, [*[entries[i, i] for i in held], 0])) + "}",
+        "HELD_CHANGE": "0.3",
         "OUTPUT_ERRORS": output_errors,
         "PATCH": _patch(lowered, held),
     }

@@ -63,9 +63,9 @@ class KernelTwin:
         cell: str | Path | Cell = "LGM50",
         fidelity: str = "SPMe",
         dt: float = 30.0,
-        rtol: float = 1e-4,
-        atol: float = 1e-6,
-        otol: float = 1e-4,
+        rtol: float = 1e-3,
+        atol: float = 1e-5,
+        otol: float = 5e-5,
         threads: int = 1,
     ) -> None:
         self.cell = cell if isinstance(cell, Cell) else load_cell(cell)

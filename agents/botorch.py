@@ -1,0 +1,302 @@
+"""Bayesian optimisation with BoTorch: few evaluations of a design, constraints that are learned with the objective.
+
+Log expected improvement (Ament et al. 2023, arXiv:2310.20708) on Gaussian processes of the value and of every slack,
+weighted by the probability that all slacks hold (Gardner et al. 2014, "Bayesian Optimization with Inequality
+Constraints", ICML; cited from memory).
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from voltgym.agents.base import Policy, Progress
+from voltgym.agents.policies import DesignPolicy
+from voltgym.envs.core import make_episodes
+from voltgym.envs.episodes import COMPLETED
+from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.ledger import Ledger
+from voltgym.envs.problem import Design, DesignProblem, Evaluation
+
+
+class Point(NamedTuple):
+    """One evaluated design."""
+
+    x: list[float]
+    """In its own units."""
+    value: float | None
+    """The first value of the objective; None where the goal was not reached."""
+    slacks: dict[str, float]
+    """The lowest slacks, in units of their scales."""
+    feasible: bool
+    """The goal was reached, nothing failed, and every slack is at least its margin, less its tolerance."""
+
+
+class Points:
+    """All evaluated designs, in order, each on the disk before the next is asked for."""
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        self.file, self.all = folder / "points.jsonl", list[Point]()
+        folder.mkdir(parents=True, exist_ok=True)
+        described, label = folder / "about.json", json.loads(json.dumps(dict(about), default=str))
+        if self.file.exists() and described.exists():
+            self._check(json.loads(described.read_text()), label)
+            lines = self.file.read_text().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("}\n")]  # a kill may leave half a line
+            self.all = [Point(**json.loads(line)) for line in whole]
+            self.file.write_text("".join(whole))
+        else:
+            self.file.write_text("")
+            described.write_text(json.dumps(label))
+
+    def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+        for name, value in expected.items():
+            if found.get(name) != value:
+                raise VoltGymError(
+                    f"{self.file} is of another search: its {name} is {found.get(name)!r}, this one's is {value!r}; "
+                    f"search in another folder, or delete the file to start again"
+                )
+
+    def add(self, points: Sequence[Point]) -> None:
+        """Keep ``points``, on the disk too."""
+        self.all += points
+        with self.file.open("a") as file:
+            file.writelines(json.dumps(point._asdict()) + "\n" for point in points)
+
+
+class BoTorchAgent:
+    """Bayesian optimisation of a design over whole episodes, of a value under slacks.
+
+    Begins with scrambled Sobol points, then proposes ``batch_size`` designs at a time. Every design that was evaluated is
+    kept at once in ``checkpoint/points.jsonl``; a search that is found there goes on exactly as it would have, if it
+    stopped between two batches. The result is the best feasible design that was evaluated, or, if there is none, the one
+    that violates least.
+
+    A design that fails or does not reach its goal is infeasible; the models are told the worst value seen. Slacks enter
+    the models in units of their scales, squashed smoothly to ``clip`` (``clip tanh(slack / clip)``: slope 1 and sign kept
+    at zero), so that designs far outside do not rule the fit.
+
+    Args:
+        design: how numbers become actions; None where they are the action.
+        initial: Sobol points, as many again as the design has numbers if None (at least 8, at most half the budget).
+        batch_size: designs proposed and evaluated together.
+        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split; None
+            for the environment's own split. One episode if that is ``nominal``.
+        margins: how much of a slack must be left, by name, in the slack's unit.
+        log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
+        clip: see above.
+        restarts, raw_samples, mc_samples: of the search for the largest acquisition.
+        threads: of PyTorch.
+        default_budget: evaluations, where none is asked for.
+    """
+
+    unit = "evaluations"
+
+    def __init__(
+        self,
+        design: Design | None = None,
+        *,
+        initial: int | None = None,
+        batch_size: int = 4,
+        split: str | None = None,
+        episodes: int = 1,
+        margins: Mapping[str, float] | None = None,
+        log_value: bool = False,
+        clip: float = 10.0,
+        restarts: int = 4,
+        raw_samples: int = 128,
+        mc_samples: int = 64,
+        threads: int = 1,
+        default_budget: int = 60,
+    ) -> None:
+        for name, count in {"batch_size": batch_size, "episodes": episodes, "threads": threads}.items():
+            if count < 1:
+                raise VoltGymError(f"{name} is {count!r}; expected a whole number >= 1")
+        self.design, self.initial, self.batch_size = design, initial, batch_size
+        self.split, self.episodes, self.margins = split, episodes, dict(margins or {})
+        self.log_value, self.clip = log_value, clip
+        self.restarts, self.raw_samples, self.mc_samples = restarts, raw_samples, mc_samples
+        self.threads, self.default_budget = threads, default_budget
+        self.ledger = Ledger()
+
+    def train(
+        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
+    ) -> Policy:
+        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
+        import torch
+
+        torch.set_num_threads(self.threads)
+        problem = self._problem(env_id, env_kwargs)
+        about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._about()}
+        points = Points(out / "checkpoint", about)
+        self.ledger = problem.ledger.limit(evaluations=budget)
+        self.ledger.spent["evaluations"] = len(points.all)
+        write_curve(points.all, problem, out / "curve.jsonl")
+        while (left := int(self.ledger.left("evaluations"))) > 0:
+            x = self._next(problem, points.all, min(left, self.batch_size), budget, seed)
+            points.add(self._judge(x, problem.evaluate(x), problem))
+            write_curve(points.all, problem, out / "curve.jsonl")
+            self._tell(points.all, problem, budget, progress)
+        if not points.all:
+            raise VoltGymError(f"a budget of {budget} evaluations finds nothing; expected at least 1")
+        return DesignPolicy(self.design, best_of(points.all, problem).x)
+
+    def _problem(self, env_id: str, env_kwargs: Mapping[str, Any]) -> DesignProblem:
+        split = self.split or env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
+        episodes = range(1 if split == "nominal" else self.episodes)
+        kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
+        problem = DesignProblem(env_id, self.design, split=split, episode=list(episodes), **kwargs)
+        for name in self.margins:
+            if name not in problem.objective.scales:
+                raise UnknownName(f"slack of {env_id}", name, problem.objective.scales)
+        return problem
+
+    def _about(self) -> Any:
+        return self.design and {"class": type(self.design).__qualname__, "arguments": getattr(self.design, "arguments", None)}
+
+    def _tell(self, points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
+        feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
+        numbers = {"best": best.value} if best.feasible and best.value is not None else {}
+        progress.update(len(points), budget, **numbers, feasible=feasible)
+
+    # -- judging what came out -------------------------------------------------------------------------------------
+
+    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem) -> list[Point]:
+        """The evaluated designs as points."""
+        objective = problem.objective
+        values = found.values[main_value(problem)[0]]
+        out = []
+        for i, row in enumerate(x):
+            least = {name: self._margin(name) - objective.tolerances.get(name, 0.0) for name in found.slacks}
+            kept = all(found.slacks[name][i] >= bound for name, bound in least.items())
+            reached = bool(np.isfinite(values[i]))
+            out.append(
+                Point(
+                    x=[float(number) for number in row],
+                    value=float(values[i]) if reached else None,
+                    slacks={n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()},
+                    feasible=kept and reached and found.failure[i] == 0,
+                )
+            )
+        return out
+
+    def _margin(self, name: str) -> float:
+        return self.margins.get(name, 0.0)
+
+    # -- proposing what to try next --------------------------------------------------------------------------------
+
+    def _next(self, problem: DesignProblem, points: Sequence[Point], n: int, budget: int, seed: int) -> np.ndarray:
+        """(n, d) designs to evaluate, a function of the seed and the points so far only."""
+        low, high = problem.bounds
+        first = self.initial if self.initial is not None else max(8, 2 * len(low))
+        first = max(2, min(first, budget // 2 if self.initial is None else budget))
+        if len(points) < first:
+            return low + self._sobol(len(low), len(points), min(n, first - len(points)), seed) * (high - low)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # BoTorch's numerical advice; what counts is the evaluation
+                unit = self._propose(problem, points, n, seed)
+        except _numerical_errors():  # a model that cannot be fitted is no reason to lose the search: look elsewhere
+            unit = self._sobol(len(low), len(points), n, seed)
+        return low + np.clip(unit, 0, 1) * (high - low)
+
+    def _sobol(self, d: int, skip: int, n: int, seed: int) -> np.ndarray:
+        import torch
+
+        engine = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed)
+        return engine.draw(skip + n, dtype=torch.double)[skip:].numpy()
+
+    def _propose(self, problem: DesignProblem, points: Sequence[Point], n: int, seed: int) -> np.ndarray:
+        """(n, d) designs in the unit cube with the largest expected feasible improvement."""
+        import torch
+        from botorch.acquisition.logei import qLogExpectedImprovement
+        from botorch.acquisition.objective import GenericMCObjective
+        from botorch.fit import fit_gpytorch_mll
+        from botorch.models import SingleTaskGP
+        from botorch.optim import optimize_acqf
+        from botorch.sampling.normal import SobolQMCNormalSampler
+        from gpytorch.mlls import ExactMarginalLogLikelihood
+
+        torch.manual_seed(int(np.random.SeedSequence([seed, len(points)]).generate_state(1)[0]))
+        low, high = problem.bounds
+        x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
+        merit, slacks, margins = self._outcomes(problem, points)
+        y = torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double)
+        model = SingleTaskGP(x, y)  # one independent process an outcome; standardised inside
+        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        feasible = np.array([point.feasible for point in points])
+        acquisition = qLogExpectedImprovement(
+            model,
+            best_f=merit[feasible].max() if feasible.any() else merit.min(),
+            sampler=SobolQMCNormalSampler(torch.Size([self.mc_samples]), seed=seed),
+            objective=GenericMCObjective(lambda samples, X=None: samples[..., 0]),
+            # the one place where our "slack >= margin" becomes BoTorch's "constraint <= 0"
+            constraints=[lambda samples, j=j, m=m: m - samples[..., 1 + j] for j, m in enumerate(margins)] or None,
+        )
+        best, _ = optimize_acqf(
+            acquisition,
+            bounds=torch.tensor([[0.0] * len(low), [1.0] * len(low)], dtype=torch.double),
+            q=n,
+            num_restarts=self.restarts,
+            raw_samples=self.raw_samples,
+            sequential=True,
+        )
+        return best.detach().numpy()
+
+    def _outcomes(self, problem: DesignProblem, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray, list[float]]:
+        """What is modelled: merits (n,), larger is better; slacks (n, m) that vary, and their margins, both squashed."""
+        sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+        value = np.array([np.nan if point.value is None else point.value for point in points])
+        merit = sign * (np.log(value) if self.log_value else value)
+        merit = np.where(np.isfinite(merit), merit, np.nanmin(merit, initial=np.inf))
+        merit = np.where(np.isfinite(merit), merit, 0.0)  # nothing reached its goal yet: only the slacks guide
+        names = list(points[0].slacks)
+        raw = np.array([[point.slacks[name] for name in names] for point in points])
+        slacks = self.clip * np.tanh(raw / self.clip)
+        margins = [self.clip * np.tanh(self._margin(name) / _scale(name, problem) / self.clip) for name in names]
+        vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
+        return merit, slacks[:, vary], [margins[j] for j in vary]
+
+
+def _numerical_errors() -> tuple[type[Exception], ...]:
+    from botorch.exceptions.errors import BotorchError, ModelFittingError
+    from linear_operator.utils.errors import NanError, NotPSDError
+
+    return BotorchError, ModelFittingError, NanError, NotPSDError
+
+
+def main_value(problem: DesignProblem) -> tuple[str, str]:
+    """The name of the value that counts, and its direction."""
+    return next(iter(problem.objective.directions.items()))
+
+
+def _scale(name: str, problem: DesignProblem) -> float:
+    return {COMPLETED: 1.0, **problem.objective.scales}[name]
+
+
+def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
+    """The best feasible point, or the one that violates least."""
+    sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+
+    def merit(point: Point) -> tuple[bool, float]:
+        if point.feasible and point.value is not None:
+            return True, sign * point.value
+        return False, sum(min(slack, 0.0) for slack in point.slacks.values()) - 1e3 * (point.value is None)
+
+    return max(points, key=merit)
+
+
+def write_curve(points: Sequence[Point], problem: DesignProblem, path: Path) -> None:
+    """One line a point: ``steps`` (evaluations so far), the point, and ``best``, the best feasible value so far."""
+    sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+    lines, best = [], None
+    for count, point in enumerate(points, 1):
+        if point.feasible and point.value is not None and (best is None or sign * point.value > sign * best):
+            best = point.value
+        lines.append(json.dumps({"steps": count, **point._asdict(), "best": best}) + "\n")
+    path.write_text("".join(lines))
