@@ -180,7 +180,7 @@ class BoTorchAgent:
                     x=[float(number) for number in row],
                     value=float(values[i]) if reached else None,
                     slacks={n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()},
-                    feasible=kept and reached and found.failure[i] == 0,
+                    feasible=bool(kept and reached and found.failure[i] == 0),
                 )
             )
         return out

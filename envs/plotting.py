@@ -63,14 +63,17 @@ class Panel:
 class Viewer:
     """Draws an episode from ``panels(trace)``; a report asks for the panels themselves."""
 
-    def __init__(
-        self, panels: Callable[[Trace], list[Panel]], title: Callable[[Trace], str] = lambda trace: ""
-    ) -> None:
-        self.panels, self.title = panels, title
+    def __init__(self, panels: Callable[[Trace], list[Panel]], title: Callable[[Trace], str] | None = None) -> None:
+        self.panels, self.title = panels, title or untitled
 
     def __call__(self, trace: Trace) -> np.ndarray:
         """The episode so far as (h, w, 3) uint8."""
         return draw_panels(self.panels(trace), self.title(trace))
+
+
+def untitled(trace: Trace) -> str:
+    """No title."""
+    return ""
 
 
 def column(trace: Trace, name: str) -> np.ndarray:
@@ -82,8 +85,8 @@ def margin_text(name: str, slack: float) -> str:
     """A slack as a person reads it, signed: volts as millivolts, other units as in the name's brackets."""
     unit = "".join(re.findall(r"\[(.*)\]", name)[-1:])
     if unit == "V":
-        return f"{1000 * slack:+.1f} mV"
-    return f"{slack:+.2f} {unit}".rstrip()
+        return f"{round(1000 * slack, 1) + 0.0:+.1f} mV"  # adding zero turns -0.0 into 0.0
+    return f"{round(slack, 2) + 0.0:+.2f} {unit}".rstrip()
 
 
 def draw_panels(panels: Sequence[Panel], title: str = "", *, width: float = 6.4, height: float = 1.45) -> np.ndarray:

@@ -14,6 +14,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -54,10 +56,11 @@ def twin(cell: str, fidelity: str) -> tuple[Callable[[np.ndarray], np.ndarray], 
 def environment(cell: str, fidelity: str) -> tuple[Callable[[np.ndarray], None], Callable[[], object]]:
     """``env.step`` of FastCharge at the same currents, and ``env.reset``."""
     env = gym.make("voltgym.envs:VoltGym/FastCharge-v0", cell=cell, fidelity=fidelity, split="nominal").unwrapped
+    space = cast(gym.spaces.Box, env.action_space)
 
     def run(c_rates: np.ndarray) -> None:
         env.reset(seed=0)
-        low, high = env.action_space.low, env.action_space.high
+        low, high = space.low, space.high
         for rate in c_rates:
             _, _, terminated, truncated, _ = env.step(np.clip(np.full(low.shape, rate, low.dtype), low, high))
             if terminated or truncated:
@@ -106,6 +109,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _often(one: Callable[[], object]) -> None:
+    for _ in range(100):
+        one()
+
+
 def _time(
     routes: dict[str, Callable[[np.ndarray], object]],
     resets: dict[str, Callable[[], object]],
@@ -118,9 +126,9 @@ def _time(
     seen: dict[str, list[float]] = {name: [] for name in (*routes, *resets)}
     for _ in range(rounds):
         for name, route in routes.items():
-            seen[name].append(cpu_ms(lambda route=route: route(c_rates), len(c_rates)))
+            seen[name].append(cpu_ms(partial(route, c_rates), len(c_rates)))
         for name, one in resets.items():
-            seen[name].append(cpu_ms(lambda one=one: [one() for _ in range(100)], 100))
+            seen[name].append(cpu_ms(partial(_often, one), 100))
     return {name: statistics.median(values) for name, values in seen.items()}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from voltgym.envs.plotting import Panel, spanned
+from voltgym.experiments.page import GOAL, LIMIT, Key
 from voltgym.experiments.pictures import first_value
 from voltgym.experiments.records import Record
 from voltgym.experiments.strips import Dot, Row, draw_strip
@@ -32,6 +33,13 @@ def shared_spans(episodes: Sequence[Sequence[Panel]]) -> Spans:
 
 def _union(a: Span, b: Span) -> Span:
     return min(a[0], b[0]), max(a[1], b[1])
+
+
+def level_keys(episodes: Sequence[Sequence[Panel]]) -> list[Key]:
+    """What the level lines in these panels are, for a legend."""
+    panels = [panel for panels in episodes for panel in panels]
+    shown = {LIMIT: any(p.limit is not None for p in panels), GOAL: any(p.goal is not None for p in panels)}
+    return [key for key, there in shown.items() if there]
 
 
 def episode_charts(panels: Sequence[Panel], spans: Spans) -> list[str]:

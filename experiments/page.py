@@ -125,6 +125,7 @@ def key(label: str, style: int) -> Key:
 
 
 LIMIT = Key("limit", "limit")
+GOAL = Key("target", "goal")
 BROKEN = Key("over the limit", "broken")
 CROSS = Key("not feasible, or over the limit", "cross")
 

@@ -43,7 +43,7 @@ def grouped(records: Sequence[Record]) -> dict[Group, list[Record]]:
 def first_value(record: Record) -> tuple[str, float]:
     """The result that episodes are ranked by, NaN where there is none."""
     name = next(iter(record["values"]), "Return")
-    value = record["values"].get(name)
+    value = record["values"].get(name, record["return"])
     return name, math.nan if value is None else float(value)
 
 
@@ -91,11 +91,13 @@ def _by(sign: int) -> Any:
 
 
 def picture(title: str, record: Record) -> Picture:
-    """What the record's actions do, as panels. A record that cannot be replayed says why instead."""
+    """What the record's actions do, as panels. A record that cannot be replayed or drawn says why instead."""
     try:
         return Picture(title, record, panels_of(record))
     except VoltGymError as error:
         return Picture(title, record, [], str(error))
+    except Exception as error:  # an environment and a viewer of somebody's own: the rest of the report stands
+        return Picture(title, record, [], f"{type(error).__name__}: {error}")
 
 
 def panels_of(record: Record) -> list[Panel]:
@@ -139,12 +141,16 @@ def value_text(record: Record) -> str:
     return f"{bare} {value:.2f} {unit.rstrip(']')}".rstrip() if math.isfinite(value) else f"{bare}: not reached"
 
 
+BOOKKEEPING = ("Redraws",)
+"""What a scenario holds that is no part of what an agent meets."""
+
+
 def told(record: Record, most: int | None = None) -> str:
     """The scenario of an episode in a few words: its first ``most`` numbers, as short as they can be."""
     said = []
     for name, value in record["scenario"].items():
         numbers = np.ravel(np.asarray(value if isinstance(value, list) else [value]))
-        if numbers.size and numbers.dtype.kind in "iuf":
+        if name not in BOOKKEEPING and numbers.size and numbers.dtype.kind in "iuf":
             said.append(_scenario_text(name, float(numbers.min()), float(numbers.max())))
     return ", ".join(said[:most])
 

@@ -64,7 +64,8 @@ def write_comparison(
         sections.append(page.Section(f"{short(key[0])}, split {key[1]}", environment_blocks(groups, styles)))
     sections += learning(runs, order, styles) + again(runs, order)
     count = f"{len(order)} agent{'s' if len(order) != 1 else ''}"
-    subtitle = f"{count} on {' and '.join(dict.fromkeys(short(key[0]) for key in keys))}, judged on the same episodes."
+    where = " and ".join(dict.fromkeys(short(key[0]) for key in keys))
+    subtitle = f"{count} on {where}, judged on the same episodes." if keys else "Nothing is finished yet."
     html = page.render("Comparison of agents", subtitle, page.Cell(count), sections)
     path = folder / "report.html"
     write_text(path, html)
@@ -147,7 +148,8 @@ def overlay(title: str, episode: int, groups: Records, styles: Mapping[str, int]
     legend = [page.key(f"{name}{_result(chosen[name])}", styles[name]) for name in drawn]
     left = [name for name in chosen if name not in drawn]
     caption = f"{told(next(iter(chosen.values())))}." + (f" Not drawn: {', '.join(left)}." if left else "")
-    return page.Figures(shown, caption, [*legend, page.LIMIT, page.CROSS], title)
+    legend += charts.level_keys([p.panels for p in drawn.values()])
+    return page.Figures(shown, caption, [*legend, page.CROSS], title)
 
 
 def _result(record: Record) -> str:

@@ -81,11 +81,17 @@ def about(run: RunFolder, manifest: Mapping[str, Any], config: Mapping[str, Any]
     ]
     blocks: list[page.Block] = [page.Facts(items)]
     if manifest["status"] != "finished":
-        blocks.insert(0, page.Text(run.how_far().replace(str(run.path), run.path.name), "bad"))
+        blocks.insert(0, page.Text(_unfinished(run), "bad"))
     prints = records[0]["fingerprint"] if records else {}
     more = [(f"{name}", str(value)) for name, value in {**manifest["versions"], **prints}.items() if value is not None]
     blocks.append(page.Folded("Fingerprint and versions", page.Facts(more)))
     return page.Section("The run", blocks)
+
+
+def _unfinished(run: RunFolder) -> str:
+    """Where it stopped, without the path: a report may be read elsewhere."""
+    said = run.how_far().replace(f"resume={run.path}", "resume=FOLDER").replace(f" of {run.path}", "")
+    return said[:1].upper() + said[1:]
 
 
 def _thousands(number: Any) -> str:
@@ -124,7 +130,7 @@ def group_blocks(group: Sequence[Record]) -> list[page.Block]:
         blocks.append(page.Figures([strip], "A dot an episode; the upright line is the median.", legend))
     if objective is not None:
         blocks.append(curve_cards(group, objective))
-    blocks.append(page.Folded(f"All {len(group)} episodes", episode_table(group, objective)))
+    blocks.append(page.Folded(f"Every episode ({len(group)})", episode_table(group, objective)))
     return blocks
 
 
@@ -144,7 +150,7 @@ def curve_cards(group: Sequence[Record], objective: Objective) -> page.Block:
         "All cards have the same axes. A pale band beside a curve reaches to the worst value within each step; margins "
         "are at the worst moment, and a limit counts as broken beyond its tolerance."
     )
-    return page.Cards(cards, caption, [page.LIMIT, page.BROKEN])
+    return page.Cards(cards, caption, [*charts.level_keys([p.panels for p in drawn]), page.BROKEN])
 
 
 def learning(run: RunFolder, config: Mapping[str, Any]) -> list[page.Section]:

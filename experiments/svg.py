@@ -12,7 +12,7 @@ from html import escape
 
 import numpy as np
 
-WIDTH, LEFT, RIGHT, TOP, AXIS = 420.0, 38.0, 8.0, 20.0, 30.0
+WIDTH, LEFT, RIGHT, TOP, AXIS = 400.0, 38.0, 8.0, 20.0, 30.0
 STYLES = 8
 """How many colours the style sheet knows; further series repeat them dashed."""
 MOST_POINTS = 600

@@ -67,7 +67,7 @@ class Limits:
 class FastChargeObjective(Limits):
     """Fast charging, a step at a time.
 
-    ``reward = 2 (SOC gained) - 0.01 - min(penalty * log(1 + violation), 0.1) + 0.5 at the target``, where the violation
+    ``reward = 2 (SOC gained, up to the target) - 0.01 - min(penalty * log(1 + violation), 0.1) + 0.5 at the target``, where the violation
     is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode potential. The logarithm is
     steep where a violation begins, which makes one never worth its minutes, and still has a slope where it is gross. At
     up to 3C a step lies within [-0.11, 0.55], and a charge that keeps the limits returns between 0.1 and 2.
@@ -84,7 +84,8 @@ class FastChargeObjective(Limits):
         """(N,) see the class."""
         worst = WORST_PENALTY if self.penalty else 0.0
         penalty = np.minimum(self.penalty * np.log1p(self.violation(after, self.margin)), worst)
-        reward = 2 * (after["SOC"] - before["SOC"]) - STEP_COST - penalty + GOAL_BONUS * goal
+        gained = np.minimum(after["SOC"], self.target_soc) - np.minimum(before["SOC"], self.target_soc)
+        reward = 2 * gained - STEP_COST - penalty + GOAL_BONUS * goal
         # Not what the failed step gained, which would make ending on a full-rate step pay: less than every step left.
         return np.where(failure != 0, -(STEP_COST + worst) * (after["Steps left"] + 2), reward)
 

@@ -15,6 +15,7 @@ import numpy as np
 from voltgym.envs.charging.cells import Cell, load_cell
 from voltgym.envs.charging.integrator import ROOT_FOUND, Integrator, Step
 from voltgym.envs.charging.model import build_model, input_vector
+from voltgym.envs.errors import VoltGymError
 from voltgym.surrogates.base import Failure, State, put, take
 
 DEFAULTS = {
@@ -77,7 +78,7 @@ class PyBaMMTwin:
         self.cell = cell if isinstance(cell, Cell) else load_cell(cell)
         self.fidelity, self.dt = fidelity, float(dt)
         self.built = build_model(self.cell, fidelity)
-        self._options = {"rtol": rtol, "atol": atol, "compile": compile, "threads": threads}
+        self._options: dict[str, Any] = {"rtol": rtol, "atol": atol, "compile": compile, "threads": threads}
         self._local = threading.local()
 
     def __reduce__(self) -> Any:
@@ -97,7 +98,16 @@ class PyBaMMTwin:
         Args:
             scenarios: (N,) arrays by name: :data:`REQUIRED`, optionally those of :data:`DEFAULTS`, and any others,
                 which are passed through to ``measure``.
+
+        Raises:
+            VoltGymError: a required quantity is missing.
         """
+        missing = [name for name in REQUIRED if name not in scenarios]
+        if missing:
+            raise VoltGymError(
+                f"the scenario lacks {' and '.join(map(repr, missing))}; it has {sorted(scenarios)}. A cell's scenario "
+                f"needs {' and '.join(map(repr, REQUIRED))}; {', '.join(map(repr, DEFAULTS))} may be left out."
+            )
         n = len(np.atleast_1d(scenarios[REQUIRED[0]]))
         scenario = {name: np.full(n, value) for name, value in DEFAULTS.items()}
         scenario |= {name: np.array(values, dtype=float).reshape(n) for name, values in scenarios.items()}

@@ -9,6 +9,7 @@ import pytest
 from voltgym.envs.charging import integrator
 from voltgym.envs.charging.kernel.compile import NoCompiler
 from voltgym.envs.charging.twin import DEFAULTS, PyBaMMTwin
+from voltgym.envs.errors import VoltGymError
 from voltgym.surrogates.base import Failure, put, take
 
 FIDELITIES = ["SPM", "SPMe", "DFN"]
@@ -86,6 +87,11 @@ def test_measures_what_is_promised(twin):
 def test_what_a_scenario_leaves_out_is_nominal(spme):
     measured = spme.measure(spme.initial(nominal()))
     assert {name: measured[name][0] for name in DEFAULTS} == DEFAULTS
+
+
+def test_a_scenario_without_the_ambient_temperature_is_explained(spme):
+    with pytest.raises(VoltGymError, match=r"lacks 'Ambient temperature \[K\]'; it has \['Initial SOC'\]"):
+        spme.initial({"Initial SOC": np.array([0.1])})
 
 
 def test_charge_is_accounted_for(twin):

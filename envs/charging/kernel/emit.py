@@ -20,7 +20,7 @@ def name_of(value: float) -> str:
 def emit_function(
     name: str, graph: Graph, results: Sequence[tuple[str, int]], hoisted: dict[int, int], arguments: str, tail: str = ""
 ) -> str:
-    """A C function that stores nodes: ``results`` is ``[(destination, node)]``, ``hoisted`` nodes are read from ``p``."""
+    """A C function that stores nodes: ``results`` are (destination, node), ``hoisted`` nodes are read from ``p``."""
     lines = [f"CALLED void {name}({arguments}) {{"]
     write = _Writer(graph, hoisted, lines)
     for destination, root in results:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-UNARY = (
-    "neg sqrt exp log log1p expm1 sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf abs sign floor ceil not"
-).split()
-BINARY = "add sub mul div pow min max lt le eq ne and or ifz atan2 mod copysign".split()
 _COMMUTES = {"add", "mul", "min", "max", "eq", "ne", "and", "or"}
 
-_FOLD_UNARY = {name: getattr(math, name) for name in UNARY if hasattr(math, name)} | {
+_MATH = (
+    *("sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
+    *("asinh", "acosh", "atanh", "erf", "floor", "ceil"),
+)
+_FOLD_UNARY = {name: getattr(math, name) for name in _MATH} | {
     "neg": lambda a: -a,
     "abs": abs,
     "sign": lambda a: float((a > 0) - (a < 0)),
@@ -45,8 +45,8 @@ _FOLD_BINARY = {
 class Graph:
     """Hash-consed scalar expressions over states ``y``, inputs ``u`` and one-dimensional tables.
 
-    A node is ``(op, a, b)``: for ``const`` a is the number; for ``y`` and ``u`` the index; for ``tab`` the number of the
-    table and b the argument's node; otherwise a and b are nodes (b is -1 for unary operations).
+    A node is ``(op, a, b)``: for ``const`` a is the number; for ``y`` and ``u`` the index; for ``tab`` the table's number
+    and b the argument's node; otherwise a and b are nodes (b is -1 for unary operations).
     """
 
     def __init__(self) -> None:
@@ -146,11 +146,11 @@ class Graph:
         return (a,) if b < 0 else (a, b)
 
     def gradient(self, root: int, narrow: int = 8) -> dict[int, int]:
-        """d root / d y as ``{state: node}``, structural zeros left out.
+        """The derivatives of ``root`` by the states, ``{state: node}``, structural zeros left out.
 
         Forward mode is cheap for nodes that depend on few states (the stencils of a discretised equation, whose fluxes
-        are shared by two rows), reverse mode for nodes that depend on many (averages). So: reverse from the root down to
-        nodes of at most ``narrow`` states, forward from there.
+        are shared by two rows), reverse mode for nodes that depend on many (averages). So: reverse from the root down
+        to nodes of at most ``narrow`` states, forward from there.
         """
         if self.mask[root].bit_count() <= narrow:
             return dict(self._forward(root))

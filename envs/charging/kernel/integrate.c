@@ -153,6 +153,7 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
     s->t = select_(refused, s->t - s->taken, s->t);
     s->h = select_(refused, 0.3 * s->taken, s->h);
     s->first = select_(refused & (s->t <= 0.0), splat(0.0), s->first);
+    s->status = choose(refused & (s->tries >= job->max_tries), GAVE_UP, s->status);
     begin(s->y, s->u, s->p, s->f, s->J, s->o, s->g, s->s);
   }
   return refused;
@@ -173,11 +174,10 @@ static vi attempt(Lanes *L, const Job *job, vi active, vd h) {
     vd e = error[i] / weight;
     sum += e * e;
   }
-  vd worst = splat(0.0);
+  vd worst = splat(0.0); /* what the error does to the watched outputs */
   OUTPUT_ERRORS
-  vd e = max_(sqrt_(sum * (1.0 / NY)), worst * (1.0 / job->otol));
-  vi bad = ~(e < 1e100);
-  e = select_(bad, splat(1e6), e);
+  vi bad = ~(sum < 1e100) | ~(worst < 1e50);
+  vd e = select_(bad, splat(1e6), max_(sqrt_(sum * (1.0 / NY)), worst * (1.0 / job->otol)));
   vi accepted = active & (e <= 1.0);
   vd grow = ROOT(max_(e, splat(1e-10)));
   grow = min_(max_(0.9 / grow, splat(0.1)), splat(8.0));
@@ -200,8 +200,8 @@ static vi attempt(Lanes *L, const Job *job, vi active, vd h) {
 
 /* Advance cells until none is left. Several threads may run this on one job. */
 void advance(Job *job) {
-  Lanes *s = aligned_alloc(64, (sizeof(Lanes) + 63) / 64 * 64);
-  memset(s, 0, sizeof *s);
+  static _Thread_local Lanes lanes; /* zero at first; what an earlier call left in idle lanes is harmless */
+  Lanes *s = &lanes;
   s->status = spliti(EMPTY);
   vi reached = spliti(0);
   while (refill(s, job)) {
@@ -211,14 +211,15 @@ void advance(Job *job) {
     reached &= ~correct(s, job, reached);
     watch(s, reached, started);
     vd left = s->dt - s->t;
-    s->status = choose((s->status == RUNNING) & (left <= 1e-9 * s->dt), DONE, s->status);
+    vi ended = (s->status == RUNNING) & (left <= 1e-9 * s->dt);
+    s->status = choose(ended, DONE, s->status);
+    for (int i = 0; i < NO; i++) s->status = choose(ended & ~(s->o[i] - s->o[i] == 0.0), NONFINITE, s->status);
     vi active = s->status == RUNNING;
     reached = active & 0;
     if (!any_(active)) continue;
     vd h = select_(s->h < left, select_(2.0 * s->h > left, 0.5 * left, s->h), left);
     reached = attempt(s, job, active, select_(active, h, splat(1e-3))); /* idle lanes repeat a harmless step */
   }
-  free(s);
 }
 
 /* The outputs of n states, without a step: (n, NY), (n, NU) -> (n, NO). */

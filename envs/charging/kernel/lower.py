@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import casadi
-import numpy as np
 import pybamm
 
 from .graph import Graph
@@ -40,14 +40,12 @@ _OPS = {
     "mod": "OP_FMOD",
     "copysign": "OP_COPYSIGN",
 }
-_UNARY_OPS = {
-    name: f"OP_{name.upper()}"
-    for name in (
-        "neg sqrt exp log log1p expm1 sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf sign floor ceil not"
-    ).split()
-} | {"abs": "OP_FABS"}
+_UNARY_OPS = (
+    *("NEG", "SQRT", "EXP", "LOG", "LOG1P", "EXPM1", "SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN", "SINH", "COSH"),
+    *("TANH", "ASINH", "ACOSH", "ATANH", "ERF", "SIGN", "FLOOR", "CEIL", "NOT"),
+)
 _BINARY_BY_CODE = {getattr(casadi, code): name for name, codes in _OPS.items() for code in codes.split()}
-_UNARY_BY_CODE = {getattr(casadi, code): name for name, code in _UNARY_OPS.items()}
+_UNARY_BY_CODE = {getattr(casadi, f"OP_{name}"): name.lower() for name in _UNARY_OPS} | {casadi.OP_FABS: "abs"}
 _SPECIAL = {
     casadi.OP_SQ: lambda g, a: g.binary("mul", a, a),
     casadi.OP_TWICE: lambda g, a: g.binary("mul", g.const(2.0), a),
@@ -70,52 +68,28 @@ class Lowered:
     tables: list[Table] = field(default_factory=list)
 
 
-def lower(
-    rhs: pybamm.Symbol,
-    algebraic: pybamm.Symbol | None,
-    n_rhs: int,
-    n_algebraic: int,
-    groups: Mapping[str, Sequence[pybamm.Symbol]],
-    inputs: Sequence[str],
-) -> Lowered:
+def lower(model: Any, groups: Mapping[str, Sequence[pybamm.Symbol]], inputs: Sequence[str]) -> Lowered:
     """Lower a discretised model.
 
-    Parameters
-    ----------
-    rhs, algebraic
-        The concatenated right-hand side (n_rhs,) and residual (n_algebraic,) of a discretised model.
-    n_rhs, n_algebraic
-        Their sizes; the state is ``(n_rhs + n_algebraic,)``.
-    groups
-        Named lists of scalar expressions to evaluate beside it.
-    inputs
-        The names of the input parameters, in the order of the kernel's input vector.
+    Args:
+        model: a discretised ``pybamm.BaseModel``: NY states, the differential ones first.
+        groups: named lists of scalar expressions of it to evaluate besides.
+        inputs: the names of the input parameters, in the order of the kernel's input vector.
 
-    Raises
-    ------
-    Unsupported
-        Where an operation has no counterpart, or the model depends on time explicitly.
+    Raises:
+        Unsupported: an operation has no counterpart, or the model depends on time explicitly.
     """
-    parts = {"rhs": [rhs], "algebraic": [algebraic] if n_algebraic else [], **groups}
-    n = n_rhs + n_algebraic
-    roots, tables, graph = _expand(parts, n, tuple(inputs))
-    equations = roots.pop("rhs") + roots.pop("algebraic")
-    if len(equations) != n:
-        raise Unsupported(f"the model has {len(equations)} equations for {n} states")
-    jacobian = {}
-    for row, node in enumerate(equations):
-        for column, partial in graph.gradient(node).items():
-            if graph.value(partial) != 0.0:
-                jacobian[row, column] = partial
-    return Lowered(
-        graph=graph,
-        inputs=tuple(inputs),
-        rhs=equations,
-        algebraic=[i >= n_rhs for i in range(n)],
-        jacobian=jacobian,
-        groups=roots,
-        tables=tables,
-    )
+    n_rhs, n = model.len_rhs, model.len_rhs_and_alg
+    algebraic = [model.concatenated_algebraic] if model.len_alg else []
+    roots, tables, graph = _expand({"equations": [model.concatenated_rhs, *algebraic], **groups}, n, tuple(inputs))
+    equations = roots.pop("equations")
+    jacobian = {
+        (row, column): partial
+        for row, node in enumerate(equations)
+        for column, partial in graph.gradient(node).items()
+        if graph.value(partial) != 0.0
+    }
+    return Lowered(graph, tuple(inputs), equations, [i >= n_rhs for i in range(n)], jacobian, roots, tables)
 
 
 def _expand(parts: Mapping[str, Sequence], n: int, inputs: tuple[str, ...]):

@@ -1,7 +1,9 @@
-"""Rosenbrock methods in the transformed form of Hairer and Wanner, *Solving Ordinary Differential Equations II*, IV.7:
+"""Rosenbrock methods, in the form that saves the products with the Jacobian.
 
-    (M / (gamma h) - J) k_i = f(y + sum_j a_ij k_j) + M sum_j (c_ij / h) k_j
-    y_new = y + sum_j m_j k_j,    error = sum_j e_j k_j
+E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, 2nd ed. 1996, section IV.7::
+
+(M / (gamma h) - J) k_i = f(y + sum_j a_ij k_j) + M sum_j (c_ij / h) k_j
+y_new = y + sum_j m_j k_j,    error = sum_j e_j k_j
 """
 
 from __future__ import annotations

@@ -80,7 +80,6 @@ def write_source(lowered: Lowered, method: Tableau = RODAS3, hold: bool = True) 
     }
     parts = [
         *(f"#define {name} {value}" for name, value in sizes.items()),
-        "#include <stdlib.h>",
         _resource("vmath.h"),
         emit_tables(lowered.tables),
         *(emit_function(name, graph, *arguments, tails.get(name, "")) for name, arguments in functions.items()),
@@ -132,7 +131,8 @@ def _cost(graph: Graph, roots: list[int]) -> int:
 
 
 def _entries(lowered: Lowered, held: list[int]) -> tuple[dict[tuple[int, int], int], list[int]]:
-    """The entries of the Jacobian that are used, (row, column) -> index, and their nodes. Held rows keep the diagonal."""
+    """The entries of the Jacobian that are used, (row, column) -> index, and their nodes. Held rows keep
+    the diagonal."""
     used = {position: node for position, node in lowered.jacobian.items() if position[0] not in held}
     for i in held:
         used[i, i] = lowered.graph.local_gradient(lowered.rhs[i]).get(i, lowered.graph.const(0.0))
@@ -155,7 +155,7 @@ def _output_errors(steep: list[dict[int, int]], slopes: list[int]) -> str:
     for gradient in steep:
         terms = "+".join(f"s[{slopes.index(node)}]*error[{i}]" for i, node in gradient.items())
         if terms:
-            lines.append(f"worst = max_(abs_({terms}), worst);")
+            lines.append(f"worst = biggest_({terms}, worst);")
     return " ".join(lines)
 
 
@@ -175,7 +175,7 @@ def _driver(lowered: Lowered, method: Tableau, held: list[int], entries: dict, o
         "WATCHED": "{" + ",".join(map(str, [*watched, 0])) + "}",
         "HELD": "{" + ",".join(map(str, [*held, 0])) + "}",
         "HELD_ENTRY": "{" + ",".join(map(str, [*[entries[i, i] for i in held], 0])) + "}",
-        "HELD_CHANGE": "0.3",
+        "HELD_CHANGE": "0.05",
         "OUTPUT_ERRORS": output_errors,
         "PATCH": _patch(lowered, held),
     }
@@ -183,7 +183,8 @@ def _driver(lowered: Lowered, method: Tableau, held: list[int], entries: dict, o
 
 
 def _patch(lowered: Lowered, held: list[int]) -> str:
-    """Outputs that are linear in a held state follow its correction; the others change by far less than the tolerance."""
+    """Outputs that are linear in a held state follow its correction; the others change far
+    less than the tolerance."""
     lines = []
     for k, node in enumerate(lowered.groups["outputs"]):
         gradient = lowered.graph.gradient(node)

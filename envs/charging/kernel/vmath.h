@@ -29,6 +29,8 @@ INLINE vd not_(vd a) { return truth(a == 0.0); }
 INLINE vd ifz_(vd a, vd b) { return (vd)((a != 0.0) & (vi)b); }
 INLINE vd abs_(vd a) { return (vd)((vi)a & spliti(INT64_MAX)); }
 INLINE vd sign_(vd a) { return truth(a > 0.0) - truth(a < 0.0); }
+/* the larger of |a| and b >= 0; NaN if either is */
+INLINE vd biggest_(vd a, vd b) { a = abs_(a); return select_(a <= b, b, select_(b != b, b, a)); }
 INLINE vd copysign_(vd a, vd b) { return (vd)(((vi)a & spliti(INT64_MAX)) | ((vi)b & spliti(INT64_MIN))); }
 INLINE vd sqrt_(vd a) { vd r; for (int l = 0; l < W; l++) r[l] = __builtin_sqrt(a[l]); return r; }
 
