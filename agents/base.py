@@ -119,13 +119,14 @@ def load_policy(path: Path, *, env_id: str | None = None) -> Policy:
     """The policy kept in ``path``. Asking for one of another environment is an error."""
     about = describe_policy(path)
     if env_id is not None and about["env_id"] != env_id:
-        raise VoltGymError(f"the policy in {path} was trained on {about['env_id']}, not on {env_id}; train one on {env_id}")
+        where = f"{about['env_id']}, not on {env_id}"
+        raise VoltGymError(f"the policy in {path} was trained on {where}; train one on {env_id}")
     module, _, name = about["_target_"].rpartition(".")
     try:
         kind = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, ValueError):
         raise VoltGymError(f"the policy in {path} needs {about['_target_']}, which is not installed") from None
     try:
         return kind.load(path)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise VoltGymError(f"the policy in {path} is damaged ({error}); train again, or restore its files") from None

@@ -24,6 +24,8 @@ from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem, Evaluation
 
 
+import os
+_NOISE = {"inf": lambda y: (), "fix": lambda y: (1e-6*y.var(0).expand_as(y),)}[os.environ.get("NOISE","inf")]
 class Point(NamedTuple):
     """One evaluated design."""
 
@@ -90,7 +92,7 @@ class BoTorchAgent:
         margins: how much of a slack must be left, by name, in the slack's unit.
         log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
         clip: see above.
-        restarts, raw_samples, mc_samples: of the search for the largest acquisition.
+        restarts, iterations, raw_samples, mc_samples: of the search for the largest acquisition.
         threads: of PyTorch.
         default_budget: evaluations, where none is asked for.
     """
@@ -109,6 +111,7 @@ class BoTorchAgent:
         log_value: bool = False,
         clip: float = 10.0,
         restarts: int = 4,
+        iterations: int = 40,
         raw_samples: int = 128,
         mc_samples: int = 64,
         threads: int = 1,
@@ -120,7 +123,8 @@ class BoTorchAgent:
         self.design, self.initial, self.batch_size = design, initial, batch_size
         self.split, self.episodes, self.margins = split, episodes, dict(margins or {})
         self.log_value, self.clip = log_value, clip
-        self.restarts, self.raw_samples, self.mc_samples = restarts, raw_samples, mc_samples
+        self.restarts, self.iterations = restarts, iterations
+        self.raw_samples, self.mc_samples = raw_samples, mc_samples
         self.threads, self.default_budget = threads, default_budget
         self.ledger = Ledger()
 
@@ -218,7 +222,6 @@ class BoTorchAgent:
         from botorch.acquisition.objective import GenericMCObjective
         from botorch.fit import fit_gpytorch_mll
         from botorch.models import SingleTaskGP
-        from botorch.optim import optimize_acqf
         from botorch.sampling.normal import SobolQMCNormalSampler
         from gpytorch.mlls import ExactMarginalLogLikelihood
 
@@ -227,7 +230,7 @@ class BoTorchAgent:
         x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
         merit, slacks, margins = self._outcomes(problem, points)
         y = torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double)
-        model = SingleTaskGP(x, y)  # one independent process an outcome; standardised inside
+        model = SingleTaskGP(x, y, *_NOISE(y))  # one independent process an outcome; standardised inside
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         feasible = np.array([point.feasible for point in points])
         acquisition = qLogExpectedImprovement(
@@ -238,15 +241,30 @@ class BoTorchAgent:
             # the one place where our "slack >= margin" becomes BoTorch's "constraint <= 0"
             constraints=[lambda samples, j=j, m=m: m - samples[..., 1 + j] for j, m in enumerate(margins)] or None,
         )
-        best, _ = optimize_acqf(
-            acquisition,
-            bounds=torch.tensor([[0.0] * len(low), [1.0] * len(low)], dtype=torch.double),
-            q=n,
-            num_restarts=self.restarts,
-            raw_samples=self.raw_samples,
-            sequential=True,
+        feasible_x = x[torch.as_tensor(feasible)]
+        centre = feasible_x[merit[feasible].argmax()] if feasible.any() else x[slacks.min(axis=1).argmax()]
+        chosen = torch.empty(0, len(low), dtype=torch.double)
+        for _ in range(n):  # one after the other, each knowing those before it
+            acquisition.set_X_pending(chosen if len(chosen) else None)
+            chosen = torch.cat([chosen, self._climb(acquisition, centre)])
+        return chosen.numpy()
+
+    def _climb(self, acquisition: Any, centre: Any) -> Any:
+        """(1, d) the largest acquisition, from the best starts among points anywhere and points around ``centre``."""
+        import torch
+        from botorch.optim import optimize_acqf
+
+        d = len(centre)
+        around = centre + 0.1 * torch.randn(self.raw_samples // 2, d, dtype=torch.double)
+        starts = torch.cat([torch.rand(self.raw_samples, d, dtype=torch.double), around]).clamp(0, 1)[:, None]
+        with torch.no_grad():
+            best = acquisition(starts).topk(self.restarts).indices
+        bounds = torch.tensor([[0.0] * d, [1.0] * d], dtype=torch.double)
+        options = {"maxiter": self.iterations}
+        found, _ = optimize_acqf(
+            acquisition, bounds, 1, self.restarts, batch_initial_conditions=starts[best], options=options
         )
-        return best.detach().numpy()
+        return found.detach()
 
     def _outcomes(self, problem: DesignProblem, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray, list[float]]:
         """What is modelled: merits (n,), larger is better; slacks (n, m) that vary, and their margins, both squashed."""

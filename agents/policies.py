@@ -59,7 +59,8 @@ class DesignPolicy:
             kind = type(self.design)
             arguments = getattr(self.design, "arguments", None)
             if arguments is None:
-                raise VoltGymError(f"{kind.__qualname__} cannot be saved: give it `arguments`, what its constructor takes")
+                what = "give it `arguments`, what its constructor takes"
+                raise VoltGymError(f"{kind.__qualname__} cannot be saved: {what}")
             about = {"_target_": f"{kind.__module__}.{kind.__qualname__}", "arguments": arguments}
         (path / _FILE).write_text(json.dumps({"design": about, "x": self.x}, indent=2))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, whole_number
 from voltgym.envs.problem import Act
 
 
 class RatesBySOC:
     """C-rates in equal windows of the SOC that a BMS counts, for environments whose action is the next C-rate.
 
-    The kind of protocol that Attia et al. (Nature 578, 397-402, 2020, doi:10.1038/s41586-020-1994-5) searched. The first
-    window also covers everything below ``first_soc``, the last everything above.
+    The kind of protocol that Attia et al. (Nature 578, 397-402, 2020, doi:10.1038/s41586-020-1994-5) searched. The
+    first window also covers everything below ``first_soc``, the last everything above.
     """
 
     information = "bms"
@@ -21,14 +21,14 @@ class RatesBySOC:
     def __init__(
         self, stages: int = 5, low: float = 0.1, high: float = 3.0, first_soc: float = 0.1, last_soc: float = 0.8
     ) -> None:
-        if int(stages) != stages or stages < 1:
-            raise VoltGymError(f"stages is {stages!r}; expected a whole number >= 1")
+        stages = whole_number("stages", stages)
         if not 0 <= low < high or not 0 <= first_soc < last_soc <= 1:
             raise VoltGymError(
-                f"expected 0 <= low < high and 0 <= first_soc < last_soc <= 1; found {low}, {high}, {first_soc}, {last_soc}"
+                "expected 0 <= low < high and 0 <= first_soc < last_soc <= 1; "
+                f"found {low}, {high}, {first_soc}, {last_soc}"
             )
         self.arguments = {"stages": stages, "low": low, "high": high, "first_soc": first_soc, "last_soc": last_soc}
-        self.stages, self.low, self.high = int(stages), float(low), float(high)
+        self.stages, self.low, self.high = stages, float(low), float(high)
         self.edges = np.linspace(first_soc, last_soc, self.stages + 1)[1:-1]
 
     @property

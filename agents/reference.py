@@ -52,6 +52,7 @@ class FixedDesign:
 class TunedDesign:
     """The numbers of a design, tuned by COBYQA (Ragonneau and Zhang; SciPy's ``minimize``) within the limits.
 
+    A search that has ended begins again beside the best so far, until the budget is spent: there are many local optima.
     The value is the mean over ``episodes`` of ``split``, every limit is a constraint on the worst of them, and the best
     design that kept every limit is the result.
 
@@ -63,7 +64,7 @@ class TunedDesign:
     """
 
     unit = "evaluations"
-    default_budget = 150
+    default_budget = 400
 
     def __init__(
         self,
@@ -88,16 +89,19 @@ class TunedDesign:
         problem.ledger.limit(evaluations=budget)
         search = _Search(problem, budget, out, progress)
         low, high = problem.bounds
-        start = (np.broadcast_to(self.start, low.shape) - low) / (high - low)
         limits = NonlinearConstraint(lambda z: search.look(low + z * (high - low))[1], 0.0, np.inf)
-        minimize(
-            lambda z: search.look(low + z * (high - low))[0],
-            start,
-            method="COBYQA",
-            bounds=[(0, 1)] * len(low),
-            constraints=[limits],
-            options={"maxfev": budget, "initial_tr_radius": self.radius[0], "final_tr_radius": self.radius[1]},
-        )
+        start, rng = np.broadcast_to(self.start, low.shape), np.random.default_rng(seed)
+        while problem.ledger.left("evaluations") > len(low):
+            minimize(
+                lambda z: search.look(low + z * (high - low))[0],
+                np.clip((start - low) / (high - low), 0, 1),
+                method="COBYQA",
+                bounds=[(0, 1)] * len(low),
+                constraints=[limits],
+                options={"maxfev": budget, "initial_tr_radius": self.radius[0], "final_tr_radius": self.radius[1]},
+            )
+            centre = self.start if search.best is None else search.best[1]
+            start = centre + self.radius[0] * (high - low) * rng.normal(size=len(low))
         if search.best is None:
             raise VoltGymError(f"no design kept every limit in {budget} evaluations; start lower, or raise the budget")
         return DesignPolicy(self.design, search.best[1].tolist())

@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils.env_checker import check_env
 
-from voltgym.envs import checker_actions, checker_parts, checker_rewards, checker_shells, checker_worker
+from voltgym.envs import checker_actions, checker_making, checker_parts, checker_rewards, checker_shells, checker_worker
 from voltgym.envs.checker_tools import Absent, Check, Finding, Mend, Subject
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.single import DesignEnv
@@ -24,12 +24,13 @@ __all__ = ["CHECKS", "OPTIONAL", "Finding", "check_env_contract", "run_check"]
 CHECKS: dict[str, Check] = {
     **checker_parts.CHECKS,
     **checker_shells.CHECKS,
+    **checker_making.CHECKS,
     **checker_actions.CHECKS,
     **checker_rewards.CHECKS,
 }
 """What a voltgym-composed environment must keep, by name."""
 
-OPTIONAL: dict[str, Check] = checker_shells.OPTIONAL
+OPTIONAL: dict[str, Check] = {**checker_making.OPTIONAL, **checker_shells.OPTIONAL}
 """What it may lack."""
 
 _GYMNASIUM = "Gymnasium's check_env"

@@ -115,7 +115,8 @@ def masks_hold(subject: Subject) -> str:
         expect(not hasattr(single, "action_masks"), "action_masks() is there, but the task has no mask")
         raise Absent("the task masks no actions")
     space = subject.space
-    expect(isinstance(space, gym.spaces.Discrete), f"a mask needs Discrete actions, not {space}")
+    if not isinstance(space, gym.spaces.Discrete):
+        raise Mend(f"a mask needs Discrete actions, not {space}")
     rng, refused = np.random.default_rng(12), 0
     _, info = single.reset(seed=0)
     for _ in range(min(30, subject.max_steps - 1)):

@@ -52,7 +52,8 @@ def goals_have_values(subject: Subject) -> str:
 
 def failing_never_pays(subject: Subject) -> str:
     """From the same state, every failed step earns less than every way of going on."""
-    places = [(seed, []) for seed in (0, 1)] + _limits(subject) + _middles(subject)
+    starts: list[tuple[int, list[np.ndarray]]] = [(0, []), (1, [])]
+    places = [*starts, *_limits(subject), *_middles(subject)]
     kinds = set()
     for seed, prefix in places:
         returns, first, later = _branch(subject, seed, prefix)
@@ -80,18 +81,19 @@ def _branch(subject: Subject, seed: int, prefix: list[np.ndarray]) -> tuple[np.n
     rows, rng = np.arange(_ROWS), np.random.default_rng(seed)
     for action in prefix:
         core.step(rows, np.repeat(action[None], _ROWS, axis=0))
-    returns, first, later = np.zeros(_ROWS), None, np.zeros(_ROWS, dtype=bool)
+    returns, first, later = np.zeros(_ROWS), np.zeros(_ROWS, dtype=np.int8), np.zeros(_ROWS, dtype=bool)
+    begun = False
     while rows.size:
         actions = subject.random_actions(rng, len(rows), core.masks(rows) if hasattr(core.task, "mask") else None)
         actions = actions.astype(float)
-        for row, action in enumerate((_unusable(subject), subject.extreme("low"), subject.extreme("high"))):
-            actions[rows == row] = action
+        for row, manner in enumerate((_unusable(subject), subject.extreme("low"), subject.extreme("high"))):
+            actions[rows == row] = manner
         _, reward, terminated, truncated, info = core.step(rows, actions)
         returns[rows] += reward
-        if first is None:
-            first = info["failure"]
-        else:
+        if begun:
             later[rows] |= info["failure"] != 0
+        else:
+            first, begun = info["failure"], True
         rows = rows[~(terminated | truncated)]
     return returns, first, later
 

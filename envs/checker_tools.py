@@ -104,7 +104,8 @@ class Subject:
 
     def play(self, core: Episodes, rng: np.random.Generator, most: int) -> list[Step]:
         """Rows 0 and 1 act with the low and the high end of the action space, the others at random, until they end."""
-        rows, steps = np.arange(core.n), []
+        rows = np.arange(core.n)
+        steps: list[Step] = []
         while rows.size and len(steps) < most:
             mask = core.masks(rows) if hasattr(core.task, "mask") else None
             actions = self.random_actions(rng, len(rows), mask)

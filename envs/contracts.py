@@ -52,8 +52,15 @@ class Task(Protocol):
     hands it back in ``state``, beside the twin's own (it is absent at a reset). The twin never sees it.
     """
 
-    action_space: gym.Space
-    observation_space: gym.Space
+    @property
+    def action_space(self) -> gym.Space:
+        """What an agent may do."""
+        ...
+
+    @property
+    def observation_space(self) -> gym.Space:
+        """What it sees."""
+        ...
 
     def decode(self, action: np.ndarray) -> np.ndarray:
         """(N, ...) actions of ``action_space`` to what the twin takes, in physical units."""
@@ -72,12 +79,20 @@ class Task(Protocol):
 class Objective(Protocol):
     """What is good and what is forbidden. Slacks keep their units and are >= 0 where feasible."""
 
-    scales: Mapping[str, float]
-    """What makes slacks comparable, by name, in the slack's unit: ``cost = sum(max(-slack / scale, 0))``."""
-    tolerances: Mapping[str, float]
-    """By how much a slack may be negative before the step counts as a violation, in the slack's unit."""
-    directions: Mapping[str, str]
-    """``"min"`` or ``"max"`` for every name of ``value``; the first is what results are ranked by."""
+    @property
+    def scales(self) -> Mapping[str, float]:
+        """What makes slacks comparable, by name, in the slack's unit: ``cost = sum(max(-slack / scale, 0))``."""
+        ...
+
+    @property
+    def tolerances(self) -> Mapping[str, float]:
+        """By how much a slack may be negative before the step counts as a violation, in the slack's unit."""
+        ...
+
+    @property
+    def directions(self) -> Mapping[str, str]:
+        """``"min"`` or ``"max"`` for every name of ``value``; the first is what results are ranked by."""
+        ...
 
     def slacks(self, measured: Measured) -> dict[str, np.ndarray]:
         """(N,) slacks by name over the last step."""

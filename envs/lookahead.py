@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize.elementwise import find_root
 
 Margin = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(rows, values) -> (len(rows),) how far inside the limits these values leave these rows; NaN where the model failed."""
+"""(rows, values) -> (len(rows),) how far inside the limits these values leave the rows; NaN where the model failed."""
 
 
 def largest_feasible(
@@ -17,9 +17,9 @@ def largest_feasible(
     """(n,) the largest value in [low, high] with ``margin >= 0``, where the margin falls as the value rises.
 
     All rows at once with Chandrupatla's method (SciPy's ``elementwise.find_root``), until the bracket is narrower than
-    ``tolerance``; the feasible end is returned, or ``low`` if nothing is feasible. A row in which the model fails counts
-    as infeasible. Where even ``low`` is infeasible by less than ``slip``, as when the last step ended on a limit and
-    rounding put it just beyond, the value may be as bad as ``low`` is.
+    ``tolerance``; the feasible end is returned, or ``low`` if nothing is feasible. A row in which the model fails
+    counts as infeasible. Where even ``low`` is infeasible by less than ``slip``, as when the last step ended on a limit
+    and rounding put it just beyond, the value may be as bad as ``low`` is.
     """
     lows, highs = np.full(n, float(low)), np.broadcast_to(np.asarray(high, dtype=float), (n,)).copy()
     everything = np.arange(n)

@@ -20,11 +20,13 @@ def entry_points(
 ) -> tuple[Callable[..., DesignEnv], Callable[..., DesignVectorEnv]]:
     """``(make, make_vec)`` for ``gym.register(entry_point=, vector_entry_point=)``.
 
-    ``parts(split=, **kwargs)`` builds twin, task, objective, scenario and viewer; its keywords are the environment's.
-    ``max_steps``, ``split``, ``render_mode`` (and ``num_envs``, ``autoreset_mode``) are understood by every
-    environment. An argument that nobody takes is an error with a "did you mean".
+    ``parts(split=, **kwargs)`` builds twin, task, objective, scenario and viewer; its keywords and their defaults are
+    the environment's. ``max_steps``, ``split``, ``render_mode`` (and ``num_envs``, ``autoreset_mode``) are understood
+    by every environment. An argument that nobody takes is an error with a "did you mean".
     """
-    own = [name for name in inspect.signature(parts).parameters if name != "split"]
+    parameters = inspect.signature(parts).parameters
+    own = [name for name in parameters if name != "split"]
+    first = parameters["split"].default
     shell = ["split", "max_steps", "render_mode"]
 
     def build(kwargs: dict[str, Any], split: str) -> Parts:
@@ -37,7 +39,7 @@ def entry_points(
         return whole_number("max_steps", max_steps if steps is None else steps)
 
     def make(
-        *, split: str = "train", max_steps: int | None = None, render_mode: str | None = None, **kwargs: Any
+        *, split: str = first, max_steps: int | None = None, render_mode: str | None = None, **kwargs: Any
     ) -> DesignEnv:
         steps = length(max_steps)
         return DesignEnv(build(kwargs, split), env_id=env_id, max_steps=steps, split=split, render_mode=render_mode)
@@ -45,7 +47,7 @@ def entry_points(
     def make_vec(
         *,
         num_envs: int,
-        split: str = "train",
+        split: str = first,
         max_steps: int | None = None,
         max_episode_steps: int | None = None,
         autoreset_mode: str = "NextStep",
@@ -72,6 +74,10 @@ def make_episodes(env_id: str, n: int, **kwargs: Any) -> Episodes:
         env = gym.make_vec(env_id, num_envs=n, vectorization_mode="vector_entry_point", **kwargs)
     except gym.error.Error as error:  # an id that does not exist, or one without a vector entry point
         raise VoltGymError(str(error)) from None
+    except TypeError as error:  # somebody else's vector environment does not take our arguments
+        if "unexpected keyword" not in str(error):
+            raise
+        raise VoltGymError(f"{env_id} is not composed of a twin, a task and an objective: {error}") from None
     core = getattr(env.unwrapped, "core", None)
     if not isinstance(core, Episodes):
         raise VoltGymError(f"{env_id} is not composed of a twin, a task and an objective: it has no Episodes")

@@ -126,7 +126,8 @@ def draw_panel(axis: Any, panel: Panel, *, labelled: bool = True) -> None:
     axis.set_xlim(min(low, panel.x[0]), max(high, panel.x[-1]) + (1e-9 if low == high else 0))
     axis.set_ylabel(panel.name, color=INK, fontsize=8.5)
     axis.yaxis.set_label_coords(-0.09, 0.5)
-    axis.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    for ruler, most in ((axis.xaxis, 6), (axis.yaxis, 4)):
+        ruler.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     axis.grid(color=GRID, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(labelsize=8, colors=FAINT, length=0, labelbottom=labelled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -20,7 +20,7 @@ class DesignEnv(gym.Env):
     is episode ``k`` of that split, where ``k`` is the option, else the seed, else one more than last time.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012  # as Gymnasium has it
 
     def __init__(
         self, parts: Parts, *, env_id: str, max_steps: int, split: str = "train", render_mode: str | None = None

@@ -191,7 +191,7 @@ def _merge(old: dict[str, Any], new: dict[str, Any], rows: np.ndarray) -> dict[s
     """``old`` with its ``rows`` taken from ``new``."""
     if not old:
         return new
-    out = {}
+    out: dict[str, Any] = {}
     for name, value in old.items():
         if isinstance(value, dict):
             out[name] = _merge(value, new[name], rows)

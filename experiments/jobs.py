@@ -72,8 +72,8 @@ class Job:
             )
 
     def reached(self) -> Mapping[str, Any]:
-        """The last line of the learning curve: steps, total, seconds, left and the agent's numbers."""
-        file = self.run.curve_file
+        """The last line of the learning curve, or of the evaluation: steps, total, seconds, left, numbers."""
+        file = self.run.evaluating_file if self.status() == "evaluating" else self.run.curve_file
         lines = read_json_lines(file, quiet=True) if file.exists() else []
         return lines[-1] if lines else {}
 
@@ -190,11 +190,11 @@ class Bars:
 
 def where(status: str, reached: Mapping[str, Any]) -> str:
     """Where a job is, as a short text."""
-    if status != "training" or not reached:
+    if not reached:
         return status
     numbers = {n: v for n, v in reached.items() if n not in ("steps", "total", "seconds", "left") and v is not None}
     left = reached.get("left")
-    return f"{reached['steps']}/{reached['total']}  {note(numbers, float('nan') if left is None else left)}"
+    return f"{status} {reached['steps']}/{reached['total']}  {note(numbers, float('nan') if left is None else left)}"
 
 
 def display_for(jobs: Sequence[Job]) -> Display:

@@ -70,6 +70,7 @@ class Card:
     charts: Sequence[str]
     more: str = ""
     """What only some will want to read."""
+    warning: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ Group = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Picture:
-    """An episode of interest: why, the record, and its panels; or why there are none."""
+    """An episode of interest: why, the record, its panels, and what is wrong with them or why there are none."""
 
     title: str
     record: Record
@@ -93,31 +93,44 @@ def _by(sign: int) -> Any:
 def picture(title: str, record: Record) -> Picture:
     """What the record's actions do, as panels. A record that cannot be replayed or drawn says why instead."""
     try:
-        return Picture(title, record, panels_of(record))
+        return Picture(title, record, *panels_of(record))
     except VoltGymError as error:
         return Picture(title, record, [], str(error))
     except Exception as error:  # an environment and a viewer of somebody's own: the rest of the report stands
         return Picture(title, record, [], f"{type(error).__name__}: {error}")
 
 
-def panels_of(record: Record) -> list[Panel]:
-    """The panels of the environment's viewer, or the margin to each limit where the viewer has none.
+def panels_of(record: Record) -> tuple[list[Panel], str]:
+    """The panels of the environment's viewer, or the margin to each limit where the viewer has none; and a warning.
 
     A viewer may have ``course(state, action) -> panels``: what happened within a step, where one step is everything.
     """
     env = make_env(record["env_id"], record["env_kwargs"], split=record["split"])
     viewer: Any = getattr(env.unwrapped, "viewer", None)
-    _, trace = replay(record)
+    outcome, trace = replay(record)
     core = make_core(record["env_id"], 1, record["env_kwargs"], split=record["split"])
     assert core is not None, "what was replayed has a core"
+    warning = differs(record, outcome, core.objective)
     if not hasattr(viewer, "panels"):
-        return margin_panels(core.objective, trace)
+        return margin_panels(core.objective, trace), warning
     panels = list(viewer.panels(trace))
     if hasattr(viewer, "course") and record["actions"]:
         core.reset(np.array([0]), [None], [record["episode"]])
         action = np.asarray(record["actions"][:1], dtype=core.task.action_space.dtype)
         panels += viewer.course(core.state, core.task.decode(action))
-    return panels
+    return panels, warning
+
+
+def differs(record: Record, again: Mapping[str, Any], objective: Objective) -> str:
+    """A warning where the replay's margins are further from the record's than a limit's tolerance; else nothing."""
+    found = []
+    for name, tolerance in objective.tolerances.items():
+        then, now = record["worst_slacks"].get(name), again["worst_slacks"].get(name)
+        if then is not None and now is not None and abs(now - then) > tolerance:
+            found.append(f"{name.split(' [')[0]} {margin_text(name, now)} now, {margin_text(name, then)} recorded")
+    if not found:
+        return ""
+    return f"These curves are not those of the record ({'; '.join(found)}): the software has changed, evaluate again."
 
 
 def margin_panels(objective: Objective, trace: Trace) -> list[Panel]:
@@ -137,6 +150,11 @@ def margin_panels(objective: Objective, trace: Trace) -> list[Panel]:
 def value_text(record: Record) -> str:
     """The first result of an episode with its name, such as ``Time to target 31.20 min``."""
     name, value = first_value(record)
+    return named(name, value)
+
+
+def named(name: str, value: float) -> str:
+    """A result with its name before it and its unit behind it."""
     bare, _, unit = name.partition(" [")
     return f"{bare} {value:.2f} {unit.rstrip(']')}".rstrip() if math.isfinite(value) else f"{bare}: not reached"
 

@@ -148,6 +148,7 @@ def overlay(title: str, episode: int, groups: Records, styles: Mapping[str, int]
     legend = [page.key(f"{name}{_result(chosen[name])}", styles[name]) for name in drawn]
     left = [name for name in chosen if name not in drawn]
     caption = f"{told(next(iter(chosen.values())))}." + (f" Not drawn: {', '.join(left)}." if left else "")
+    caption += "".join(f" {name}: {p.problem}" for name, p in drawn.items() if p.problem)
     legend += charts.level_keys([p.panels for p in drawn.values()])
     return page.Figures(shown, caption, [*legend, page.CROSS], title)
 

@@ -13,7 +13,7 @@ from voltgym.envs.contracts import Objective
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import charts, page
 from voltgym.experiments.files import write_text
-from voltgym.experiments.pictures import choose, grouped, objective_of, picture, told, value_text
+from voltgym.experiments.pictures import choose, grouped, named, objective_of, picture, told, value_text
 from voltgym.experiments.progress import duration
 from voltgym.experiments.records import Record, read_json_lines, read_records
 from voltgym.experiments.report_tables import episode_table, result_tables, titles_of
@@ -59,7 +59,7 @@ def verdict(records: Sequence[Record]) -> str:
     said = [] if math.isnan(e.feasible) else [f"{round(e.feasible * len(group))} of {episodes} feasible"]
     if math.isfinite(value):
         of = f" on average over {episodes}" if math.isnan(e.feasible) else " on average over the feasible ones"
-        said.append(f"{name} {value:.2f}" + (of if len(group) > 1 else ""))
+        said.append(named(name, value) + (of if len(group) > 1 else ""))
     return ". ".join(said) + "."
 
 
@@ -75,7 +75,7 @@ def about(run: RunFolder, manifest: Mapping[str, Any], config: Mapping[str, Any]
         ("Training seed", str(manifest["seed"])),
         ("Budget", f"{_thousands(manifest['budget'])} {str(config.get('unit', '')).replace('_', ' ')}"),
         ("Took", _took(manifest)),
-        ("Started", str(manifest["started"])),
+        ("Started", str(manifest["started"]).replace("T", " ").replace("+00:00", " UTC")),
         ("Code", f"voltgym {manifest['versions'].get('voltgym')}, commit {commit}"),
         ("Config hash", str(manifest["config_hash"])[:16]),
     ]
@@ -145,7 +145,9 @@ def curve_cards(group: Sequence[Record], objective: Objective) -> page.Block:
     for p in drawn:
         judged = {True: ("feasible", "good"), False: ("not feasible", "bad"), None: ("", "")}[p.record["feasible"]]
         said = f"Episode {p.record['episode']}. {value_text(p.record)}. {told(p.record, 2)}."
-        cards.append(page.Card(p.title, *judged, said, charts.episode_charts(p.panels, spans), told(p.record)))
+        cards.append(
+            page.Card(p.title, *judged, said, charts.episode_charts(p.panels, spans), told(p.record), p.problem)
+        )
     caption = (
         "All cards have the same axes. A pale band beside a curve reaches to the worst value within each step; margins "
         "are at the worst moment, and a limit counts as broken beyond its tolerance."

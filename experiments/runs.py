@@ -20,6 +20,7 @@ class RunFolder:
         self.manifest_file = self.path / "manifest.json"
         self.records_file = self.path / "episodes.jsonl"
         self.curve_file = self.path / "learning.jsonl"
+        self.evaluating_file = self.path / "evaluating.jsonl"
         self.policy = self.path / "policy"
         self.tensorboard = self.path / "tensorboard"
         self.report = self.path / "report.html"

@@ -41,7 +41,8 @@ def run_training(config: Mapping[str, Any], path: Path) -> RunFolder:
     try:
         policy = _train(agent, config, run)
         run.note(status="evaluating")
-        with progress.Progress(progress.terminal("evaluate", config["quiet"])) as bar:
+        seen = progress.terminal("evaluate", config["quiet"])
+        with progress.Progress([*seen, progress.Thinned(progress.LearningCurve(run.evaluating_file))]) as bar:
             evaluate_run(run, policy, config["evaluation"], bar)
         run.note(status="finished", finished=manifest.now())
     except BaseException as error:

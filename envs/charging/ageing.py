@@ -1,4 +1,4 @@
-"""What a protocol does to a cell over cycles, on PyBaMM's OKane2022 with its ageing mechanisms. Reported, not optimised.
+"""What a protocol does to a cell over cycles, on PyBaMM's OKane2022 with ageing. Reported, not optimised.
 
 OKane2022's capacity loss does not rise with the C-rate of a charge (most plated lithium is stripped again), so ranking
 protocols by it would reward plating. It is a number to look at beside the anode potential, not instead of it.
@@ -34,8 +34,8 @@ def capacity_loss(rates: np.ndarray, edges: np.ndarray, cycles: int, fidelity: s
     """Capacity [A.h] lost between the first and the last of ``cycles`` cycles; NaN if they could not be run.
 
     A cycle charges through the windows ``edges`` (stages + 1,) of counted SOC at ``rates`` (stages,) from empty (the
-    first stage begins there), rests 10 min, and discharges at 1C to the cell's lower cut-off. The capacity is that of the
-    electrode balance (PyBaMM's eSOH), so that it does not depend on the rate it is measured at.
+    first stage begins there), rests 10 min, and discharges at 1C to the cell's lower cut-off. The capacity is that of
+    the electrode balance (PyBaMM's eSOH), so that it does not depend on the rate it is measured at.
     """
     model = {"SPM": pybamm.lithium_ion.SPM, "SPMe": pybamm.lithium_ion.SPMe}[fidelity](dict(OPTIONS))
     parameters = pybamm.ParameterValues(CELL)
@@ -46,7 +46,9 @@ def capacity_loss(rates: np.ndarray, edges: np.ndarray, cycles: int, fidelity: s
         pybamm.step.c_rate(-float(rate), duration=f"{3600 * width / rate:.1f} seconds", period="60 seconds")
         for rate, width in zip(rates, windows, strict=True)
     ]
-    cycle = (*stages, pybamm.step.rest("10 minutes", period="5 minutes"), pybamm.step.c_rate(1, termination=f"{lower} V", period="60 seconds"))
+    rest = pybamm.step.rest("10 minutes", period="5 minutes")
+    discharge = pybamm.step.c_rate(1, termination=f"{lower} V", period="60 seconds")
+    cycle = (*stages, rest, discharge)
     simulation = pybamm.Simulation(
         model, parameter_values=parameters, experiment=pybamm.Experiment([cycle] * cycles), solver=pybamm.IDAKLUSolver()
     )
@@ -80,5 +82,3 @@ class AgeingReport:
     def measure(self, state: State) -> Measured:
         """What the protocol twin measures, and the loss."""
         return self.twin.measure(state) | {LOSS: state[LOSS]}
-
-

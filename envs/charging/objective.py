@@ -67,12 +67,12 @@ class Limits:
 class FastChargeObjective(Limits):
     """Fast charging, a step at a time.
 
-    ``reward = 2 (SOC gained, up to the target) - 0.01 - min(penalty * log(1 + violation), 0.1) + 0.5 at the target``, where the violation
-    is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode potential. The logarithm is
-    steep where a violation begins, which makes one never worth its minutes, and still has a slope where it is gross. At
-    up to 3C a step lies within [-0.11, 0.55], and a charge that keeps the limits returns between 0.1 and 2.
-    ``penalty=0`` leaves a pure cost signal (``info["cost"]``) for constrained agents. A failure or a broken hard limit
-    gives less than the worst rest of the episode could, at least -20.1.
+    ``reward = 2 (SOC gained, up to the target) - 0.01 - min(penalty * log(1 + violation), 0.1) + 0.5 at the target``,
+    where the violation is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode
+    potential. The logarithm is steep where a violation begins, which makes one never worth its minutes, and still has a
+    slope where it is gross. At up to 3C a step lies within [-0.11, 0.55], and a charge that keeps the limits
+    returns between 0.1 and 2. ``penalty=0`` leaves a pure cost signal (``info["cost"]``) for constrained agents. A
+    failure or a broken hard limit gives less than the worst rest of the episode could, at least -20.1.
     """
 
     def __init__(self, *, penalty: float = 0.03, margin: float = 0.0, **limits: float) -> None:

@@ -20,7 +20,7 @@ from voltgym.envs.charging.twins import make_twin
 from voltgym.envs.charging.viewer import ProtocolViewer
 from voltgym.envs.contracts import Measured, Scenario
 from voltgym.envs.core import Parts, entry_points
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import number, whole_number
 from voltgym.envs.scenario import pick_split
 from voltgym.surrogates.base import State
 
@@ -79,16 +79,17 @@ def parts(
         fidelity: ``SPM``, ``SPMe`` or ``DFN``.
         stages: how many equal windows of counted SOC between 10 % and the target.
         cells: how many cells of the split one protocol must serve.
-        min_c_rate, max_c_rate: bounds of every stage.
+        min_c_rate: the smallest C-rate of a stage.
+        max_c_rate: the largest C-rate of a stage.
         target_soc: where the charge ends, of each cell's own capacity.
         penalty: reward lost per unit of violation (10 mV, 1 K, 10 mV of anode potential).
         ageing_cycles: report the capacity that PyBaMM's OKane2022 loses in so many cycles of the protocol (0: do not).
     """
-    for name, number in {"stages": stages, "cells": cells}.items():
-        if int(number) != number or number < 1:
-            raise VoltGymError(f"{name} is {number!r}; expected a whole number >= 1")
-    if not 0 < min_c_rate < max_c_rate:
-        raise VoltGymError(f"expected 0 < min_c_rate < max_c_rate; found {min_c_rate} and {max_c_rate}")
+    stages, cells = whole_number("stages", stages), whole_number("cells", cells)
+    ageing_cycles = whole_number("ageing_cycles", ageing_cycles, least=0)
+    max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
+    min_c_rate = number("min_c_rate", min_c_rate, "a C-rate below max_c_rate", low=1e-3, high=0.999 * max_c_rate)
+    target_soc = number("target_soc", target_soc, "a fraction such as 0.8, above 10 %", low=0.11, high=0.99)
     inner = make_twin(cell=cell, fidelity=fidelity)
     protocol = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
     twin: Any = protocol
@@ -98,7 +99,7 @@ def parts(
         twin = AgeingReport(twin, cycles=ageing_cycles)
     task = ProtocolTask(stages=stages, min_c_rate=min_c_rate, max_c_rate=max_c_rate)
     objective = ProtocolObjective(penalty=penalty, voltage_limit=inner.cell.upper_voltage, target_soc=target_soc)
-    scenario = Group(pick_split(splits(GreedyMinutes(cell)), split), int(cells))
+    scenario = Group(pick_split(splits(GreedyMinutes(cell)), split), cells)
     return Parts(twin, task, objective, scenario, ProtocolViewer(objective, protocol))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from voltgym.envs.charging.objective import TIME_TO_TARGET
 from voltgym.envs.contracts import Measured
-from voltgym.surrogates.base import Failure, State, put, take
+from voltgym.surrogates.base import State, put, take
 
 _LONGEST_STRIDE = 60.0  # [s] a stage is cut into pieces no longer than this, so that extremes are seen
 
@@ -24,10 +24,11 @@ EXTREMES = {
 
 
 class ProtocolTwin:
-    """Runs an action (N, stages) of C-rates on ``cells`` cells each with a cell twin, until the target SOC or ``longest``.
+    """Runs an action (N, stages) of C-rates on ``cells`` cells each with a cell twin, to the target SOC or ``longest``.
 
-    Stage i lasts while the SOC counted on nominal capacity is in window i; the target is the cell's own SOC. The state of
-    the cells is stored as (N, cells, ...). What is measured is the worst over the cells, the time that of the slowest.
+    Stage i lasts while the SOC counted on nominal capacity is in window i; the target is the cell's own SOC. The state
+    of the cells is stored as (N, cells, ...). What is measured is the worst over the cells, the time that of the
+    slowest.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class ProtocolTwin:
 
     def initial(self, scenarios: State) -> State:
         """Scenarios of (N, cells) values each."""
-        n, cells = scenarios["Initial SOC"].shape
+        n = len(scenarios["Initial SOC"])
         flat = self.twin.initial({name: values.reshape(-1) for name, values in scenarios.items()})
         return self._finish(flat, n, {}) | {"rates": np.zeros((n, self.stages))}
 
@@ -49,7 +50,8 @@ class ProtocolTwin:
         flat = self.cells(state)
         extremes = {name: state[name].reshape(-1).copy() for name in EXTREMES}
         failure = np.zeros(n * cells, dtype=np.int8)
-        for flat, failure, rows, measured in self.pieces(flat, np.repeat(action, cells, axis=0)):
+        for piece in self.pieces(flat, np.repeat(action, cells, axis=0)):
+            flat, failure, rows, measured = piece
             for name, worse in EXTREMES.items():
                 extremes[name][rows] = worse(extremes[name][rows], measured[name])
         by_row = failure.reshape(n, cells)

@@ -112,13 +112,13 @@ class ObserverGreedy(_Kept):
     """Greedy on a nominal model that runs open-loop on the measured current: what a good engineer would ship.
 
     It sees what a BMS sees: the start temperature (taken as ambient), the SOC as counted at the start, and the measured
-    current. The model's state is never corrected, but where a predicted quantity is also measured (voltage, temperature)
-    the prediction is shifted by what the model is off now. Margins stand in for what it does not know of the cell.
+    current. The model's state is never corrected, but where a predicted quantity is also measured (voltage,
+    temperature) the prediction is shifted by what the model is off now. Margins stand in for what it does not know.
 
     Args:
         margins: how far inside each slack to stay on the nominal model [V], [K], [V].
-        electrolyte: the least mean concentration in the negative electrode [mol.m-3] to plan for. No limit guards it and
-            no measurement shows it, but where a fast charge empties the electrolyte, the twin's equations end.
+        electrolyte: the least mean concentration in the negative electrode [mol.m-3] to plan for. No limit guards it
+            and no measurement shows it, but where a fast charge empties the electrolyte, the twin's equations end.
         cell, fidelity: the nominal model; by default those of the environment it is bound to.
     """
 
@@ -131,7 +131,8 @@ class ObserverGreedy(_Kept):
         cell: str | None = None,
         fidelity: str | None = None,
     ) -> None:
-        self.arguments = {"margins": dict(margins or {}), "electrolyte": electrolyte, "cell": cell, "fidelity": fidelity}
+        self.arguments = {"margins": dict(margins or {}), "electrolyte": electrolyte}
+        self.arguments |= {"cell": cell, "fidelity": fidelity}
         self.electrolyte = electrolyte
         self.margins, self.cell, self.fidelity = dict(margins or {}), cell, fidelity
         unknown = [name for name in self.margins if name not in (VOLTAGE, TEMPERATURE, ANODE)]
@@ -168,6 +169,8 @@ class ObserverGreedy(_Kept):
         def margin(which: np.ndarray, rates: np.ndarray) -> np.ndarray:
             ahead, failure = self.twin.advance({k: v[which] for k, v in state.items()}, rates)
             measured = self.twin.measure(ahead)
+            # The step begins at a temperature that no current can change; planning on it would chatter at the limit.
+            measured["Maximum temperature [K]"] = measured["Temperature [K]"]
             slacks = self.limits.slacks(measured) | {ELECTROLYTE: measured[ELECTROLYTE] - self.electrolyte}
             slacks |= {name: slacks[name] - offset[which] for name, offset in off.items()}
             return _worst(slacks, failure, list(slacks), {**self.limits.scales, ELECTROLYTE: 10.0}, self.margins)

@@ -97,4 +97,5 @@ def fixed(rng: np.random.Generator) -> dict[str, float]:
 
 def splits(minutes: Minutes | None = None) -> dict[str, Scenario]:
     """Every split of the charging environments, with the redraw rule ``minutes`` (none: nothing is redrawn)."""
-    return {"nominal": fixed} | {split: Spread(ambient, minutes) for split, ambient in AMBIENT_C.items()}
+    spreads: dict[str, Scenario] = {split: Spread(ambient, minutes) for split, ambient in AMBIENT_C.items()}
+    return {"nominal": fixed, **spreads}

@@ -9,8 +9,10 @@ import gymnasium as gym
 import numpy as np
 
 from voltgym.envs.contracts import Measured
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.errors import UnknownName, number, whole_number
 from voltgym.surrogates.base import State
+
+_TARGET = "a fraction between 0 and 1 such as 0.8"
 
 HISTORY = ("Voltage [V]", "Temperature [K]", "C-rate")
 """What the short history repeats of earlier steps."""
@@ -82,14 +84,10 @@ class FastChargeTask:
     ) -> None:
         if observation not in CLASSES:
             raise UnknownName("observation", observation, CLASSES)
-        if not 0 < max_c_rate < 100:
-            raise VoltGymError(f"max_c_rate is {max_c_rate!r}; expected a C-rate such as 3.0")
-        if not 0 < target_soc < 1:
-            raise VoltGymError(f"target_soc is {target_soc!r}; expected a fraction between 0 and 1 such as 0.8")
-        if int(history) != history or history < 0:
-            raise VoltGymError(f"history is {history!r}; expected a whole number of steps >= 0")
-        self.target_soc, self.observation = target_soc, observation
-        self.history = int(history) if observation == "bms" else 0
+        max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
+        self.target_soc = number("target_soc", target_soc, _TARGET, low=0.01, high=0.99)
+        self.observation = observation
+        self.history = whole_number("history", history, least=0) if observation == "bms" else 0
         channels = CLASSES[observation](voltage_limit)
         scaling = {channel.name: channel for channel in channels}
         for age in range(1, self.history + 1):

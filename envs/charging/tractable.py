@@ -42,7 +42,8 @@ def _task(cell: str | Path) -> tuple[Any, ...]:
 @lru_cache(maxsize=10_000)
 def _minutes(cell: str | Path, scenario: tuple[tuple[str, float], ...]) -> float:
     steps = int(np.ceil(LONGEST * 60 / 30))
-    core = Episodes(*_task(cell), lambda rng: dict(scenario), n=1, max_steps=steps, env_id="tractable")
+    twin, task, objective = _task(cell)
+    core = Episodes(twin, task, objective, lambda rng: dict(scenario), n=1, max_steps=steps, env_id="tractable")
     row = np.array([0])
     observation, _ = core.reset(row, [np.random.default_rng(0)])
     policy = Greedy()

@@ -16,7 +16,6 @@ from voltgym.envs.charging.model import FIDELITIES
 from voltgym.envs.charging.twin import PyBaMMTwin
 from voltgym.envs.errors import UnknownName
 
-
 COMPILED = ("SPM", "SPMe")
 """Fidelities that the kernel is for."""
 

@@ -11,7 +11,7 @@ import pytest
 from voltgym.envs.charging.objective import Limits
 from voltgym.envs.charging.protocol_twin import ProtocolTwin
 from voltgym.envs.charging.viewer import EpisodeViewer, ProtocolViewer
-from voltgym.envs.plotting import LIMIT, Panel, line_chart, margin_text
+from voltgym.envs.plotting import Panel, line_chart, margin_text
 
 LIMITS = Limits(voltage_limit=4.2)
 
@@ -39,7 +39,7 @@ def charge(steps: int = 20, **peaks: float) -> list[dict[str, Any]]:
 class Bucket:
     """A cell twin for the protocol: charge goes in, the voltage follows. Contract of the charging twins."""
 
-    class cell:  # noqa: N801
+    class cell:
         nominal_capacity = 5.0
 
     def initial(self, scenarios: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -152,10 +152,9 @@ def test_a_protocol_beyond_a_limit_looks_otherwise() -> None:
 
 
 def test_the_course_of_a_protocol_is_the_charge_behind_it() -> None:
-    viewer, start, trace = protocol([2.0, 1.0], socs=(0.3, 0.1))
+    viewer, start, trace = protocol([2.0, 1.0], socs=(0.1,))
     panels = {panel.name: panel for panel in viewer.course(start, np.array([[2.0, 1.0]]))}
-    assert panels["SOC [%]"].y[[0, -1]] == pytest.approx([30, 80]) or panels["SOC [%]"].y[0] == pytest.approx(10)
-    assert panels["SOC [%]"].y[-1] == pytest.approx(80)
+    assert panels["SOC [%]"].y[[0, -1]] == pytest.approx([10, 80])
     assert panels["C-rate"].y[1:].max() == 2
     assert (np.diff(panels["C-rate"].x) > 0).all()
     assert trace[1]["Maximum voltage [V]"] == pytest.approx(panels["Voltage [V]"].extreme.max())  # type: ignore[union-attr]
@@ -177,9 +176,8 @@ def test_a_line_chart_draws_its_limit() -> None:
     panels = {"Voltage [V]": ([3.0, 4.0, 4.3], 4.2), "SOC": ([0.1, 0.4, 0.8], None)}
     picture = line_chart([0, 1, 2], panels, "Time [min]")
     without = line_chart([0, 1, 2], {**panels, "Voltage [V]": ([3.0, 4.0, 4.3], None)}, "Time [min]")
-    limit = [int(LIMIT[i : i + 2], 16) for i in (1, 3, 5)]
     assert picture.dtype == np.uint8
-    assert redness(picture) > redness(without) == 0, limit
+    assert redness(picture) > redness(without) == 0
 
 
 def test_importing_environments_loads_no_matplotlib() -> None:

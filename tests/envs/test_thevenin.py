@@ -9,6 +9,7 @@ and both are as large as they can be.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ HORIZON = 70
 
 
 def most_charge(scenario: dict[str, float], steps: int) -> float:
-    """The SOC that the best ``steps`` rates reach, by HiGHS, from the circuit's equations written out as rows of a matrix.
+    """The SOC that the best ``steps`` rates reach, by HiGHS, from the circuit's equations written out as a matrix.
 
     Independent of the twin: SOC and RC voltage before a step are linear in the rates of the steps before it.
     """
@@ -80,10 +81,15 @@ def charge_by(policy: Callable[[Measured], np.ndarray], scenarios: list[dict[str
     return np.array(path)
 
 
+@lru_cache(maxsize=1)
+def optimum() -> np.ndarray:
+    """(HORIZON, n) the SOC that no rates can exceed."""
+    return np.array([[most_charge(s, k) for s in SCENARIOS] for k in range(1, HORIZON + 1)])
+
+
 def shortfall(policy: Callable[[Measured], np.ndarray]) -> float:
     """The most that ``policy`` lags behind the linear program in SOC, over every scenario and horizon."""
-    path = charge_by(policy, SCENARIOS)
-    best = np.array([[most_charge(s, k) for s in SCENARIOS] for k in range(1, HORIZON + 1)])
+    path, best = charge_by(policy, SCENARIOS), optimum()
     assert (path <= best + 1e-7).all()  # nobody beats the optimum
     assert (path[-1] > TARGET).all()  # horizons reach beyond the target
     return float((best - path).max())

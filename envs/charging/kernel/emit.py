@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .graph import Graph
-from .tables import Table
+from voltgym.envs.charging.kernel.graph import Graph
+from voltgym.envs.charging.kernel.tables import Table
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 

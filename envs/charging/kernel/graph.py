@@ -6,47 +6,16 @@ Building a node folds constants and applies identities that hold for every finit
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-_COMMUTES = {"add", "mul", "min", "max", "eq", "ne", "and", "or"}
-
-_MATH = (
-    *("sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
-    *("asinh", "acosh", "atanh", "erf", "floor", "ceil"),
-)
-_FOLD_UNARY = {name: getattr(math, name) for name in _MATH} | {
-    "neg": lambda a: -a,
-    "abs": abs,
-    "sign": lambda a: float((a > 0) - (a < 0)),
-    "not": lambda a: float(a == 0),
-}
-_FOLD_BINARY = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "pow": math.pow,
-    "min": min,
-    "max": max,
-    "lt": lambda a, b: float(a < b),
-    "le": lambda a, b: float(a <= b),
-    "eq": lambda a, b: float(a == b),
-    "ne": lambda a, b: float(a != b),
-    "and": lambda a, b: float(a != 0 and b != 0),
-    "or": lambda a, b: float(a != 0 or b != 0),
-    "ifz": lambda a, b: b if a != 0 else 0.0,
-    "atan2": math.atan2,
-    "mod": math.fmod,
-    "copysign": math.copysign,
-}
+from voltgym.envs.charging.kernel.simplify import COMMUTES, RULES, fold, scale
 
 
 class Graph:
     """Hash-consed scalar expressions over states ``y``, inputs ``u`` and one-dimensional tables.
 
-    A node is ``(op, a, b)``: for ``const`` a is the number; for ``y`` and ``u`` the index; for ``tab`` the table's number
-    and b the argument's node; otherwise a and b are nodes (b is -1 for unary operations).
+    A node is ``(op, a, b)``. For ``const``, a is the number; for ``y`` and ``u``, the index; for ``tab``, the table's
+    number, with b the argument's node; otherwise a and b are nodes (b is -1 for unary operations).
     """
 
     def __init__(self) -> None:
@@ -56,7 +25,8 @@ class Graph:
         self._partials: dict[int, dict[int, int]] = {}
         self.derived_table: dict[int, int] = {}  # table -> table of its derivative, filled by the lowering
 
-    def _add(self, node: tuple, mask: int) -> int:
+    def add(self, node: tuple, mask: int) -> int:
+        """The number of a node as it is, new or known. ``unary`` and ``binary`` simplify first."""
         number = self._number.get(node)
         if number is None:
             number = len(self.nodes)
@@ -67,19 +37,19 @@ class Graph:
 
     def const(self, value: float) -> int:
         """The node of a number. Zeros of either sign are one node."""
-        return self._add(("const", float(value) + 0.0, -1), 0)
+        return self.add(("const", float(value) + 0.0, -1), 0)
 
     def y(self, index: int) -> int:
         """The node of state ``index``."""
-        return self._add(("y", index, -1), 1 << index)
+        return self.add(("y", index, -1), 1 << index)
 
     def u(self, index: int) -> int:
         """The node of input ``index``."""
-        return self._add(("u", index, -1), 0)
+        return self.add(("u", index, -1), 0)
 
     def table(self, table: int, argument: int) -> int:
         """The node of a table's value at ``argument``."""
-        return self._add(("tab", table, argument), self.mask[argument])
+        return self.add(("tab", table, argument), self.mask[argument])
 
     def value(self, node: int) -> float | None:
         """The number that a node is, or None."""
@@ -90,26 +60,26 @@ class Graph:
         """``op(a)``, simplified."""
         va = self.value(a)
         if va is not None:
-            folded = _fold(_FOLD_UNARY[op], va)
+            folded = fold(op, va)
             if folded is not None:
                 return self.const(folded)
         if op == "neg":
-            return _scale(self, -1.0, a)
-        return self._add((op, a, -1), self.mask[a])
+            return scale(self, -1.0, a)
+        return self.add((op, a, -1), self.mask[a])
 
     def binary(self, op: str, a: int, b: int) -> int:
         """``op(a, b)``, simplified."""
         va, vb = self.value(a), self.value(b)
         if va is not None and vb is not None:
-            folded = _fold(_FOLD_BINARY[op], va, vb)
+            folded = fold(op, va, vb)
             if folded is not None:
                 return self.const(folded)
-        simple = _RULES[op](self, a, b, va, vb) if op in _RULES else None
+        simple = RULES[op](self, a, b, va, vb) if op in RULES else None
         if simple is not None:
             return simple
-        if op in _COMMUTES and a > b:
+        if op in COMMUTES and a > b:
             a, b = b, a
-        return self._add((op, a, b), self.mask[a] | self.mask[b])
+        return self.add((op, a, b), self.mask[a] | self.mask[b])
 
     def sum(self, terms: Iterable[int]) -> int:
         """The sum of nodes, 0 where there are none."""
@@ -145,7 +115,7 @@ class Graph:
             return (b,)
         return (a,) if b < 0 else (a, b)
 
-    def gradient(self, root: int, narrow: int = 8) -> dict[int, int]:
+    def gradient(self, root: int, narrow: int = 3) -> dict[int, int]:
         """The derivatives of ``root`` by the states, ``{state: node}``, structural zeros left out.
 
         Forward mode is cheap for nodes that depend on few states (the stencils of a discretised equation, whose fluxes
@@ -186,7 +156,7 @@ class Graph:
             op, a, b = self.nodes[node]
             if self.mask[node].bit_count() <= narrow:
                 for state, slope in self._forward(node).items() if self.mask[node] else ():
-                    part = _scale(self, factor, slope)
+                    part = scale(self, factor, slope)
                     out[state] = self.binary("add", out[state], part) if state in out else part
             elif op == "add" or op == "sub":
                 stack += [(factor, a), (-factor if op == "sub" else factor, b)]
@@ -231,117 +201,6 @@ class Graph:
 
     def _slopes(self, node: int) -> list[tuple[int, int]]:
         """``[(child, d node / d child)]`` for the children that depend on y."""
-        from .slopes import slopes  # the rules are a module of their own, and need this class
+        from voltgym.envs.charging.kernel.slopes import slopes  # its rules build nodes of this class
 
         return [(c, s) for c, s in slopes(self, node) if self.mask[c] and self.value(s) != 0.0]
-
-
-def _fold(function, *values: float) -> float | None:
-    try:
-        out = float(function(*values))
-    except (ValueError, OverflowError, ZeroDivisionError):
-        return None  # leave it to run time, where it becomes NaN or infinity in the cell concerned
-    return out if math.isfinite(out) else None
-
-
-def _split(g: Graph, node: int) -> tuple[float, int]:
-    """A node as (number, node without a constant factor). Constant factors float outwards, so that they merge."""
-    op, a, b = g.nodes[node]
-    if op == "const":
-        return a, g.const(1.0)
-    if op == "mul" and g.value(a) is not None:
-        return g.nodes[a][1], b
-    return 1.0, node
-
-
-def _scale(g: Graph, factor: float, node: int) -> int:
-    """``factor * node`` in the normal form: at most one constant factor, in front."""
-    own, base = _split(g, node)
-    factor *= own
-    if not math.isfinite(factor):
-        return g._add(("mul", g.const(factor), base), g.mask[base])
-    if factor == 0.0 or g.value(base) == 1.0:
-        return g.const(factor)
-    return base if factor == 1.0 else g._add(("mul", g.const(factor), base), g.mask[base])
-
-
-def _add_rule(g: Graph, a: int, b: int, va, vb) -> int | None:
-    if va == 0.0:
-        return b
-    if vb == 0.0:
-        return a
-    (ca, xa), (cb, xb) = _split(g, a), _split(g, b)
-    if va is None and vb is None:
-        if xa == xb:
-            return _scale(g, ca + cb, xa)
-        if ca == cb and ca != 1.0:
-            return _scale(g, ca, g.binary("add", xa, xb))
-        if ca == -cb:
-            positive, negative = (xa, xb) if ca > 0 else (xb, xa)
-            return _scale(g, abs(ca), g._add(("sub", positive, negative), g.mask[a] | g.mask[b]))
-    if cb == -1.0 and vb is None:
-        return g._add(("sub", a, xb), g.mask[a] | g.mask[b])
-    if ca == -1.0 and va is None:
-        return g._add(("sub", b, xa), g.mask[a] | g.mask[b])
-    return None
-
-
-def _sub_rule(g: Graph, a: int, b: int, va, vb) -> int | None:
-    return g.binary("add", a, _scale(g, -1.0, b))
-
-
-def _mul_rule(g: Graph, a: int, b: int, va, vb) -> int | None:
-    (ca, xa), (cb, xb) = _split(g, a), _split(g, b)
-    one = g.const(1.0)
-    if xa == one or xb == one:
-        return _scale(g, ca * cb, xb if xa == one else xa)
-    if ca == 1.0 and cb == 1.0:
-        return None
-    return _scale(g, ca * cb, g.binary("mul", xa, xb))
-
-
-def _div_rule(g: Graph, a: int, b: int, va, vb) -> int | None:
-    """Division is multiplication by the reciprocal, which the derivatives share."""
-    cb, xb = _split(g, b)
-    if xb == g.const(1.0) or not math.isfinite(1.0 / cb if cb else math.inf):
-        return _scale(g, 1.0 / cb, a) if cb and math.isfinite(1.0 / cb) else None
-    if va == 1.0 and cb == 1.0:
-        op, one, inner = g.nodes[b]
-        return inner if op == "div" and g.value(one) == 1.0 else None
-    return _scale(g, 1.0 / cb, g.binary("mul", a, g.binary("div", g.const(1.0), xb)))
-
-
-def _pow_rule(g: Graph, a: int, b: int, va, vb) -> int | None:
-    if vb is None:
-        return None
-    if vb == 0.0:
-        return g.const(1.0)
-    if vb < 0:
-        return g.binary("div", g.const(1.0), g.binary("pow", a, g.const(-vb)))
-    whole = int(vb)
-    if vb - whole not in (0.0, 0.5) or whole > 16:
-        return None
-    out = g.unary("sqrt", a) if vb != whole else None
-    square = a
-    while whole:  # by repeated squaring
-        if whole & 1:
-            out = square if out is None else g.binary("mul", out, square)
-        whole >>= 1
-        square = g.binary("mul", square, square) if whole else square
-    return out
-
-
-def _ifz_rule(g: Graph, a: int, b: int, va, vb) -> int | None:
-    if vb == 0.0:
-        return g.const(0.0)
-    if va is not None:
-        return b if va != 0.0 else g.const(0.0)
-    return None
-
-
-_RULES = {"add": _add_rule, "sub": _sub_rule, "mul": _mul_rule, "div": _div_rule, "pow": _pow_rule, "ifz": _ifz_rule}
-
-
-def count(graph: Graph, roots: Sequence[int]) -> int:
-    """How many operations ``roots`` take (numbers, states and inputs are free)."""
-    return sum(graph.nodes[node][0] not in ("const", "y", "u") for node in graph.reachable(roots))

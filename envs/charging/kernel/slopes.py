@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .graph import Graph
+from voltgym.envs.charging.kernel.graph import Graph
 
 
 def slopes(g: Graph, node: int) -> list[tuple[int, int]]:

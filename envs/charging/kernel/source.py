@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
-from .emit import emit_function, emit_tables, hoist
-from .graph import Graph
-from .lower import Lowered
-from .lu import emit_lu
-from .rosenbrock import RODAS3, Tableau, emit_stages
+from voltgym.envs.charging.kernel.emit import emit_function, emit_tables, hoist
+from voltgym.envs.charging.kernel.graph import Graph
+from voltgym.envs.charging.kernel.lower import Lowered
+from voltgym.envs.charging.kernel.lu import emit_lu
+from voltgym.envs.charging.kernel.rosenbrock import RODAS3, Tableau, emit_stages
 
 LANES = 8
 """Cells in a vector: one AVX-512 register of doubles, two of AVX2, four of NEON."""
@@ -131,8 +131,9 @@ def _cost(graph: Graph, roots: list[int]) -> int:
 
 
 def _entries(lowered: Lowered, held: list[int]) -> tuple[dict[tuple[int, int], int], list[int]]:
-    """The entries of the Jacobian that are used, (row, column) -> index, and their nodes. Held rows keep
-    the diagonal."""
+    """The entries of the Jacobian that are used, (row, column) -> index, and their nodes. Held
+    rows keep the diagonal.
+    """
     used = {position: node for position, node in lowered.jacobian.items() if position[0] not in held}
     for i in held:
         used[i, i] = lowered.graph.local_gradient(lowered.rhs[i]).get(i, lowered.graph.const(0.0))
@@ -184,7 +185,8 @@ def _driver(lowered: Lowered, method: Tableau, held: list[int], entries: dict, o
 
 def _patch(lowered: Lowered, held: list[int]) -> str:
     """Outputs that are linear in a held state follow its correction; the others change far
-    less than the tolerance."""
+    less than the tolerance.
+    """
     lines = []
     for k, node in enumerate(lowered.groups["outputs"]):
         gradient = lowered.graph.gradient(node)

@@ -71,7 +71,8 @@ class KernelTwin:
         self._current = self.built.inputs.index(CURRENT)
         self._watched = [self.built.outputs.index(name) for name in WATCHED]
         self._extremes = [
-            (name, "high" if worst is np.fmax else "low", WATCHED.index(of)) for name, (of, worst) in EXTREMES.items()
+            (name, "high" if name.startswith("Maximum") else "low", WATCHED.index(of))
+            for name, (of, _) in EXTREMES.items()
         ]
 
     def __reduce__(self) -> Any:
