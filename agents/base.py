@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
+from zipfile import BadZipFile
 
 import numpy as np
 
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, shown
 
 Memory = dict[str, np.ndarray] | None
 """What a policy remembers between steps: arrays whose first axis is the episode, or nothing."""
@@ -99,20 +100,23 @@ def save_policy(policy: Policy, path: Path, *, env_id: str, env_kwargs: Mapping[
         "information": policy.information,
     }
     part = path / (POLICY_FILE + ".part")
-    part.write_text(json.dumps(about, indent=2))
+    try:
+        part.write_text(json.dumps(about, indent=2))
+    except TypeError as error:
+        raise VoltGymError(f"the environment's arguments {shown(env_kwargs)} cannot be kept as JSON: {error}") from None
     part.replace(path / POLICY_FILE)
 
 
 def describe_policy(path: Path) -> dict[str, Any]:
     """What :func:`save_policy` said of a policy: ``_target_``, ``env_id``, ``env_kwargs``, ``information``."""
-    file = path / POLICY_FILE
-    if not file.exists():
+    file = Path(path) / POLICY_FILE
+    if not file.is_file():
         raise VoltGymError(f"no policy in {path}: {POLICY_FILE} is missing; was the training finished?")
     try:
-        about = json.loads(file.read_text())
+        about = json.loads(file.read_text(encoding="utf-8"))
         return {name: about[name] for name in ("_target_", "env_id", "env_kwargs", "information")}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise VoltGymError(f"{file} is damaged ({error}); train again, or restore the file") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise VoltGymError(f"{file} is damaged ({said(error)}); train again, or restore the file") from None
 
 
 def load_policy(path: Path, *, env_id: str | None = None) -> Policy:
@@ -121,12 +125,38 @@ def load_policy(path: Path, *, env_id: str | None = None) -> Policy:
     if env_id is not None and about["env_id"] != env_id:
         where = f"{about['env_id']}, not on {env_id}"
         raise VoltGymError(f"the policy in {path} was trained on {where}; train one on {env_id}")
-    module, _, name = about["_target_"].rpartition(".")
+    kind = find_class(about["_target_"], ("load", "__call__"), f"the policy in {path}")
+    try:
+        return kind.load(Path(path))
+    except VoltGymError as error:
+        raise VoltGymError(f"the policy in {path} cannot be used: {error}") from None
+    except DAMAGE as error:
+        what = f"is damaged ({said(error)}); train again, or restore its files"
+        raise VoltGymError(f"the policy in {path} {what}") from None
+
+
+DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RecursionError, BadZipFile)
+"""What readers raise over files that are cut short, overwritten or edited by hand."""
+
+
+def said(error: BaseException) -> str:
+    """An error of somebody else's code in one line, its kind included where its text alone says little."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if isinstance(error, KeyError) or len(text) < 12 else text
+
+
+def find_class(target: Any, needs: Sequence[str], who: str) -> Any:
+    """The class of the dotted name ``target``, which must have the attributes ``needs``.
+
+    Nothing is called that is not a class with them: a description on disk may come from anybody.
+    """
+    module, _, name = target.rpartition(".") if isinstance(target, str) else ("", "", "")
     try:
         kind = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        raise VoltGymError(f"the policy in {path} needs {about['_target_']}, which is not installed") from None
-    try:
-        return kind.load(path)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise VoltGymError(f"the policy in {path} is damaged ({error}); train again, or restore its files") from None
+    except (ImportError, AttributeError, TypeError, ValueError):
+        raise VoltGymError(f"{who} needs {shown(target)}, which is not installed; install its package") from None
+    missing = [need for need in needs if not hasattr(kind, need)]
+    if not isinstance(kind, type) or missing:
+        lacks = f"lacks {', '.join(missing)}" if missing else "is not a class"
+        raise VoltGymError(f"{who} names {target}, which {lacks}: it is not of voltgym's making, or damaged")
+    return kind

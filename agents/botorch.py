@@ -24,8 +24,6 @@ from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem, Evaluation
 
 
-import os
-_NOISE = {"inf": lambda y: (), "fix": lambda y: (1e-6*y.var(0).expand_as(y),)}[os.environ.get("NOISE","inf")]
 class Point(NamedTuple):
     """One evaluated design."""
 
@@ -84,11 +82,11 @@ class BoTorchAgent:
     at zero), so that designs far outside do not rule the fit.
 
     Args:
-        design: how numbers become actions; None where they are the action.
-        initial: Sobol points, as many again as the design has numbers if None (at least 8, at most half the budget).
+        design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
+        initial: Sobol points; twice as many as the design has numbers if None (at least 8, at most half the budget).
         batch_size: designs proposed and evaluated together.
-        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split; None
-            for the environment's own split. One episode if that is ``nominal``.
+        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split. None
+            for the environment's own split, but ``validation`` in place of ``train``. One episode if that is ``nominal``.
         margins: how much of a slack must be left, by name, in the slack's unit.
         log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
         clip: see above.
@@ -111,7 +109,7 @@ class BoTorchAgent:
         log_value: bool = False,
         clip: float = 10.0,
         restarts: int = 4,
-        iterations: int = 40,
+        iterations: int = 30,
         raw_samples: int = 128,
         mc_samples: int = 64,
         threads: int = 1,
@@ -151,7 +149,8 @@ class BoTorchAgent:
         return DesignPolicy(self.design, best_of(points.all, problem).x)
 
     def _problem(self, env_id: str, env_kwargs: Mapping[str, Any]) -> DesignProblem:
-        split = self.split or env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
+        own = env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
+        split = self.split or {"train": "validation"}.get(own, own)
         episodes = range(1 if split == "nominal" else self.episodes)
         kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
         problem = DesignProblem(env_id, self.design, split=split, episode=list(episodes), **kwargs)
@@ -161,7 +160,10 @@ class BoTorchAgent:
         return problem
 
     def _about(self) -> Any:
-        return self.design and {"class": type(self.design).__qualname__, "arguments": getattr(self.design, "arguments", None)}
+        return self.design and {
+            "class": type(self.design).__qualname__,
+            "arguments": getattr(self.design, "arguments", None),
+        }
 
     def _tell(self, points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
         feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
@@ -183,7 +185,9 @@ class BoTorchAgent:
                 Point(
                     x=[float(number) for number in row],
                     value=float(values[i]) if reached else None,
-                    slacks={n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()},
+                    slacks={
+                        n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()
+                    },
                     feasible=bool(kept and reached and found.failure[i] == 0),
                 )
             )
@@ -230,7 +234,7 @@ class BoTorchAgent:
         x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
         merit, slacks, margins = self._outcomes(problem, points)
         y = torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double)
-        model = SingleTaskGP(x, y, *_NOISE(y))  # one independent process an outcome; standardised inside
+        model = SingleTaskGP(x, y)  # one independent process an outcome; standardised inside
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         feasible = np.array([point.feasible for point in points])
         acquisition = qLogExpectedImprovement(
@@ -271,8 +275,9 @@ class BoTorchAgent:
         sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
         value = np.array([np.nan if point.value is None else point.value for point in points])
         merit = sign * (np.log(value) if self.log_value else value)
-        merit = np.where(np.isfinite(merit), merit, np.nanmin(merit, initial=np.inf))
-        merit = np.where(np.isfinite(merit), merit, 0.0)  # nothing reached its goal yet: only the slacks guide
+        reached = np.isfinite(merit)
+        worst = merit[reached].min() if reached.any() else 0.0  # nothing reached its goal yet: only the slacks guide
+        merit = np.where(reached, merit, worst)
         names = list(points[0].slacks)
         raw = np.array([[point.slacks[name] for name in names] for point in points])
         slacks = self.clip * np.tanh(raw / self.clip)

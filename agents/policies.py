@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from voltgym.agents.base import Memory
+from voltgym.agents.base import Memory, find_class
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, as_array
 from voltgym.envs.problem import Act, Design, DirectAction
 
 _FILE = "design.json"
@@ -25,7 +24,9 @@ class DesignPolicy:
     """
 
     def __init__(self, design: Design | None, x: Sequence[float]) -> None:
-        self.design, self.x = design, [float(number) for number in x]
+        self.design, self.x = design, as_array("the numbers of the design", x, float).ravel().tolist()
+        if not np.isfinite(self.x).all():
+            raise VoltGymError(f"the numbers of the design are {self.x}; expected finite ones")
         self.information = getattr(design, "information", "bms")
         self._act: Act | None = None
         self._task: Any = None
@@ -62,7 +63,11 @@ class DesignPolicy:
                 what = "give it `arguments`, what its constructor takes"
                 raise VoltGymError(f"{kind.__qualname__} cannot be saved: {what}")
             about = {"_target_": f"{kind.__module__}.{kind.__qualname__}", "arguments": arguments}
-        (path / _FILE).write_text(json.dumps({"design": about, "x": self.x}, indent=2))
+        try:
+            text = json.dumps({"design": about, "x": self.x}, indent=2)
+        except TypeError as error:
+            raise VoltGymError(f"the design's arguments cannot be kept as JSON: {error}") from None
+        (path / _FILE).write_text(text)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -70,6 +75,6 @@ class DesignPolicy:
         kept = json.loads((path / _FILE).read_text())
         design = None
         if kept["design"] is not None:
-            module, _, name = kept["design"]["_target_"].rpartition(".")
-            design = getattr(import_module(module), name)(**kept["design"]["arguments"])
+            kind = find_class(kept["design"]["_target_"], ("bounds", "policy"), f"the design in {path}")
+            design = kind(**kept["design"]["arguments"])
         return cls(design, kept["x"])

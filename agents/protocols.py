@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import VoltGymError, whole_number
+from voltgym.envs.errors import VoltGymError, number, whole_number
 from voltgym.envs.problem import Act
 
 
@@ -21,14 +21,16 @@ class RatesBySOC:
     def __init__(
         self, stages: int = 5, low: float = 0.1, high: float = 3.0, first_soc: float = 0.1, last_soc: float = 0.8
     ) -> None:
-        stages = whole_number("stages", stages)
+        stages = whole_number("stages", stages, most=1000)
+        low, high = number("low", low, "a C-rate >= 0"), number("high", high, "a C-rate above low")
+        first_soc, last_soc = number("first_soc", first_soc, "an SOC"), number("last_soc", last_soc, "an SOC", high=1)
         if not 0 <= low < high or not 0 <= first_soc < last_soc <= 1:
             raise VoltGymError(
                 "expected 0 <= low < high and 0 <= first_soc < last_soc <= 1; "
                 f"found {low}, {high}, {first_soc}, {last_soc}"
             )
         self.arguments = {"stages": stages, "low": low, "high": high, "first_soc": first_soc, "last_soc": last_soc}
-        self.stages, self.low, self.high = stages, float(low), float(high)
+        self.stages, self.low, self.high = stages, low, high
         self.edges = np.linspace(first_soc, last_soc, self.stages + 1)[1:-1]
 
     @property

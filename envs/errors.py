@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Collection, Iterable
 from numbers import Real
 from typing import Any
+
+import numpy as np
 
 
 class VoltGymError(ValueError):
@@ -25,21 +28,45 @@ class UnknownName(VoltGymError):
 
     def __init__(self, what: str, found: object, known: Iterable[object]) -> None:
         names = [str(name) for name in known]
-        close = [name for name in names if name.lower() == str(found).lower()]
-        close = close or difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
+        text = found if isinstance(found, str) else repr(found)
+        close = [name for name in names if name.lower() == text.lower()]
+        close = close or difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"unknown {what} {str(found)!r}.{hint} Known: {', '.join(names)}.")
+        super().__init__(f"unknown {what} {shown(found)}.{hint} Known: {', '.join(names)}.")
 
 
-def whole_number(name: str, value: Any, least: int = 1) -> int:
+def check_name(what: str, found: Any, known: Collection[object]) -> None:
+    """Nothing, or :class:`UnknownName` if ``found`` (anything, hashable or not) is not one of ``known``."""
+    if not isinstance(found, str) or found not in known:
+        raise UnknownName(what, found, known)
+
+
+def whole_number(name: str, value: Any, least: int = 1, most: int = 10**9) -> int:
     """``value`` as an int, or an error that says what was expected of ``name``."""
-    if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer() and float(value) >= least:
-        return int(float(value))
-    raise VoltGymError(f"{name} is {value!r}; expected a whole number >= {least}")
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if real and least <= value <= most and float(value).is_integer():
+        return int(value)
+    upper = f" and <= {most}" if real and value > most else ""
+    raise VoltGymError(f"{name} is {shown(value)}; expected a whole number >= {least}{upper}")
 
 
 def number(name: str, value: Any, expected: str, low: float = 0.0, high: float = float("inf")) -> float:
-    """``value`` as a float within [``low``, ``high``], or an error that says what was ``expected`` of ``name``."""
-    if isinstance(value, Real) and not isinstance(value, bool) and low <= float(value) <= high:
+    """``value`` as a finite float within [``low``, ``high``], or an error that says what was ``expected``."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if real and low <= value <= min(high, sys.float_info.max):
         return float(value)
-    raise VoltGymError(f"{name} is {value!r}; expected {expected}")
+    raise VoltGymError(f"{name} is {shown(value)}; expected {expected}")
+
+
+def as_array(what: str, value: Any, dtype: Any = None) -> np.ndarray:
+    """``value`` as an array, or an error that says what it was: ragged lists and texts are no arrays of numbers."""
+    try:
+        return np.asarray(value, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise VoltGymError(f"{what}: found {shown(value)}; expected an array of numbers ({error})") from None
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """``value`` as an error message shows it: in one line, and not all of a long one."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{text[:most]}... (a {type(value).__name__})"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
+from numbers import Integral, Real
 
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, shown
 
 
 class BudgetExhausted(VoltGymError):
@@ -29,8 +30,8 @@ class Ledger:
     def limit(self, **limits: float) -> Ledger:
         """Set limits by kind, e.g. ``ledger.limit(env_steps=100_000)``. Returns itself."""
         for kind, most in limits.items():
-            if not most >= 0:
-                raise VoltGymError(f"the limit of {kind!r} is {most!r}; expected a number >= 0")
+            if not isinstance(most, Real) or isinstance(most, bool) or not most >= 0:
+                raise VoltGymError(f"the limit of {kind!r} is {shown(most)}; expected a number >= 0")
             self.limits[kind] = most
         return self
 
@@ -40,6 +41,8 @@ class Ledger:
 
     def charge(self, kind: str, amount: int = 1) -> None:
         """Spend ``amount`` of ``kind``. Raises :class:`BudgetExhausted`, and spends nothing, if it does not fit."""
+        if not isinstance(amount, Integral) or isinstance(amount, bool) or amount < 0:
+            raise VoltGymError(f"a charge of {shown(amount)} {kind!r}; expected a whole number >= 0")
         if amount > self.left(kind):
             raise BudgetExhausted(
                 f"budget of {kind!r}: {self.spent[kind]} of {self.limits[kind]:g} spent, {amount} more asked for; "

@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from voltgym.envs.contracts import Parts
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.envs.errors import UnknownName, VoltGymError, shown, whole_number
 from voltgym.envs.single import DesignEnv
 from voltgym.envs.vector import DesignVectorEnv
 
@@ -70,9 +70,12 @@ def entry_points(
 
 def make_episodes(env_id: str, n: int, **kwargs: Any) -> Episodes:
     """N episodes of a registered voltgym environment, without a shell: for evaluation and design problems."""
+    if not isinstance(env_id, str):
+        raise VoltGymError(f"the environment's id is {shown(env_id)}; expected a text such as VoltGym/Thevenin-v0")
+    n = whole_number("n", n, most=10**6)
     try:
         env = gym.make_vec(env_id, num_envs=n, vectorization_mode="vector_entry_point", **kwargs)
-    except gym.error.Error as error:  # an id that does not exist, or one without a vector entry point
+    except (gym.error.Error, ImportError) as error:  # an id that does not exist, or one without a vector entry point
         raise VoltGymError(str(error)) from None
     except TypeError as error:  # somebody else's vector environment does not take our arguments
         if "unexpected keyword" not in str(error):

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import VoltGymError, whole_number
+from voltgym.envs.errors import VoltGymError, as_array, shown, whole_number
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.making import make_episodes
 from voltgym.surrogates.base import Failure
@@ -83,6 +83,8 @@ class DesignProblem:
             if not isinstance(one.task.action_space, gym.spaces.Box):
                 raise VoltGymError(f"{env_id} has no Box actions: say with design= how numbers become actions")
             design = DirectAction(one.task.action_space)
+        if isinstance(design, type) or not (hasattr(design, "bounds") and hasattr(design, "policy")):
+            raise VoltGymError(f"design is {shown(design)}; expected an object with `bounds` and `policy`, see Design")
         self.design = design
         self.objective = one.objective
 
@@ -111,10 +113,10 @@ class DesignProblem:
         )
 
     def _checked(self, x: np.ndarray) -> np.ndarray:
-        x = np.atleast_2d(np.asarray(x, dtype=float))
+        x = np.atleast_2d(as_array("designs", x, float))
         low, high = self.bounds
-        if x.ndim != 2 or x.shape[1] != len(low):
-            raise VoltGymError(f"designs have shape {x.shape}; expected (n, {len(low)})")
+        if x.ndim != 2 or x.shape[1] != len(low) or not len(x):
+            raise VoltGymError(f"designs have shape {x.shape}; expected (n, {len(low)}), n at least 1")
         if not (np.isfinite(x).all() and (x >= low - 1e-9).all() and (x <= high + 1e-9).all()):
             raise VoltGymError(f"designs must be finite and within {low.tolist()} ... {high.tolist()}; clip them first")
         return np.clip(x, low, high)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from voltgym.envs.contracts import Scenario
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.surrogates.base import State
 
 SUITE_VERSION = 1
@@ -40,8 +40,7 @@ def generator(env_id: str, split: str, episode: int) -> np.random.Generator:
 
 def pick_split(scenarios: Mapping[str, Scenario], split: str) -> Scenario:
     """The scenario of a split, or an error that names those there are."""
-    if split not in scenarios:
-        raise UnknownName("split", split, scenarios)
+    check_name("split", split, scenarios)
     return scenarios[split]
 
 

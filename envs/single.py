@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -9,7 +10,7 @@ import numpy as np
 
 from voltgym.envs.contracts import Parts
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.envs.errors import UnknownName, VoltGymError, as_array, check_name, shown, whole_number
 from voltgym.envs.ledger import Ledger
 
 
@@ -64,7 +65,7 @@ class DesignEnv(gym.Env):
         """One step. Time limits truncate; the goal, a failure or a broken hard limit terminates."""
         if not self.core.state:
             raise VoltGymError("step() before reset(): call reset() to start an episode")
-        observation, reward, terminated, truncated, info = self.core.step(_FIRST, np.asarray(action)[None])
+        observation, reward, terminated, truncated, info = self.core.step(_FIRST, as_array("the action", action)[None])
         row, info = self._watch(observation, info)
         return row, float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
@@ -91,17 +92,24 @@ _FIRST = np.array([0])
 
 def check_render_mode(mode: str | None) -> None:
     """Nothing, or an error that names the modes there are."""
-    if mode is not None and mode not in DesignEnv.metadata["render_modes"]:
-        raise UnknownName("render_mode", mode, DesignEnv.metadata["render_modes"])
+    if mode is not None:
+        check_name("render_mode", mode, DesignEnv.metadata["render_modes"])
 
 
 def episode_option(options: dict[str, Any] | None) -> int | None:
     """The episode asked for in ``options``, checked; an unknown option is an error."""
-    options = dict(options or {})
+    options = as_options(options)
     episode = options.pop("episode", None)
     if options:
         raise UnknownName("reset option", next(iter(options)), ["episode"])
     return None if episode is None else whole_number("options['episode']", episode, least=0)
+
+
+def as_options(options: Any) -> dict[str, Any]:
+    """A copy of reset options that may be missing; anything but a mapping is an error."""
+    if options is not None and not isinstance(options, Mapping):
+        raise VoltGymError(f"the reset options are {shown(options)}; expected a dict such as {{'episode': 0}}")
+    return dict(options or {})
 
 
 def first_row(values: Any) -> Any:

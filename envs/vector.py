@@ -11,9 +11,9 @@ from gymnasium.vector.utils import batch_space
 
 from voltgym.envs.contracts import Parts
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.envs.errors import UnknownName, VoltGymError, as_array, whole_number
 from voltgym.envs.ledger import Ledger
-from voltgym.envs.single import check_render_mode, episode_option, first_row
+from voltgym.envs.single import as_options, check_render_mode, episode_option, first_row
 
 
 class DesignVectorEnv(VectorEnv):
@@ -37,7 +37,7 @@ class DesignVectorEnv(VectorEnv):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        num_envs = whole_number("num_envs", num_envs)
+        num_envs = whole_number("num_envs", num_envs, most=10**6)
         check_render_mode(render_mode)
         self.mode = _mode(autoreset_mode)
         self.core = Episodes(*parts[:4], n=num_envs, env_id=env_id, max_steps=max_steps, split=split)
@@ -48,7 +48,7 @@ class DesignVectorEnv(VectorEnv):
         self.observation_space = batch_space(parts.task.observation_space, num_envs)
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
         self._over = np.zeros(num_envs, dtype=bool)
-        self._next = np.arange(num_envs)
+        self._next = np.arange(num_envs, dtype=object)  # Python's whole numbers: a seed may have more than 64 bits
         space = parts.task.observation_space
         self._observation = np.zeros((num_envs, *(space.shape or ())), dtype=space.dtype)
         self.viewer = parts.viewer
@@ -69,16 +69,16 @@ class DesignVectorEnv(VectorEnv):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start all rows, or those of ``options["reset_mask"]``; see ``DesignEnv`` for the rest."""
         super().reset(seed=seed)
-        options = dict(options or {})
+        options = as_options(options)
         rows = self._chosen(options.pop("reset_mask", np.ones(self.num_envs, dtype=bool)))
         episode = episode_option(options)
         for i in rows:
             if seed is not None or self._rngs[i] is None:
                 self._rngs[i] = seeding.np_random(None if seed is None else seed + int(i))[0]
         if seed is not None:
-            self._next[rows] = seed + rows
+            self._next[rows] = [seed + int(i) for i in rows]
         if episode is not None:
-            self._next[rows] = episode + 1 + rows
+            self._next[rows] = [episode + 1 + int(i) for i in rows]
         info = self._start(rows, None if episode is None else [episode] * len(rows))
         return self._observation.copy(), info
 
@@ -88,7 +88,7 @@ class DesignVectorEnv(VectorEnv):
             raise VoltGymError("step() before reset(): call reset() to start the episodes")
         if self.mode is AutoresetMode.DISABLED and self._over.any():
             raise VoltGymError('finished rows cannot be stepped: reset(options={"reset_mask": terminated | truncated})')
-        actions = np.asarray(actions)
+        actions = as_array("the actions", actions)
         if actions.shape[:1] != (self.num_envs,):
             raise VoltGymError(f"got actions of shape {actions.shape}; expected one for each of {self.num_envs} rows")
         again = np.flatnonzero(self._over) if self.mode is AutoresetMode.NEXT_STEP else np.array([], dtype=np.int64)
@@ -132,7 +132,7 @@ class DesignVectorEnv(VectorEnv):
 
     def _chosen(self, mask: Any) -> np.ndarray:
         """The rows of a ``reset_mask``."""
-        mask = np.asarray(mask)
+        mask = as_array("options['reset_mask']", mask)
         if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
             raise VoltGymError(
                 f"options['reset_mask'] has shape {mask.shape} and type {mask.dtype}; "

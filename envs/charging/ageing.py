@@ -30,7 +30,9 @@ OPTIONS = {
 """The coupled mechanisms of O'Kane et al., Phys. Chem. Chem. Phys. 24, 7909-7922 (2022), doi:10.1039/D2CP00417H."""
 
 
-def capacity_loss(rates: np.ndarray, edges: np.ndarray, cycles: int, fidelity: str = "SPM") -> float:
+def capacity_loss(
+    rates: np.ndarray, edges: np.ndarray, cycles: int, fidelity: str = "SPM", target_soc: float = 0.8
+) -> float:
     """Capacity [A.h] lost between the first and the last of ``cycles`` cycles; NaN if they could not be run.
 
     A cycle charges through the windows ``edges`` (stages + 1,) of counted SOC at ``rates`` (stages,) from empty (the
@@ -41,7 +43,7 @@ def capacity_loss(rates: np.ndarray, edges: np.ndarray, cycles: int, fidelity: s
     parameters = pybamm.ParameterValues(CELL)
     lower = float(parameters["Lower voltage cut-off [V]"])
     parameters["Upper voltage cut-off [V]"] = parameters["Upper voltage cut-off [V]"] + 0.3
-    windows = np.diff(np.concatenate([[0.0], edges[1:-1], [0.8]]))
+    windows = np.diff(np.concatenate([[0.0], edges[1:-1], [target_soc]]))
     stages = [
         pybamm.step.c_rate(-float(rate), duration=f"{3600 * width / rate:.1f} seconds", period="60 seconds")
         for rate, width in zip(rates, windows, strict=True)
@@ -75,7 +77,8 @@ class AgeingReport:
     def advance(self, state: State, action: np.ndarray) -> tuple[State, np.ndarray]:
         """The protocol, then its cycles; a row whose cycles cannot be run fails as ``SOLVER``."""
         new, failure = self.twin.advance(state, action)
-        loss = np.array([capacity_loss(rates, self.edges, self.cycles) for rates in action])
+        target = self.twin.target_soc
+        loss = np.array([capacity_loss(rates, self.edges, self.cycles, target_soc=target) for rates in action])
         failure = np.where((failure == 0) & ~np.isfinite(loss), Failure.SOLVER, failure).astype(np.int8)
         return new | {LOSS: np.nan_to_num(loss)}, failure
 

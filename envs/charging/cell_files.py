@@ -114,6 +114,8 @@ def _load(path: Path) -> dict[str, Any]:
         ) from None
     except yaml.YAMLError as error:
         raise CellError(f"{path}: not valid YAML: {' '.join(str(error).split())}. Repair the file there.") from None
+    except (ValueError, RecursionError) as error:  # a number of a million digits, ten thousand open brackets
+        raise CellError(f"{path}: cannot be read ({error}). Give a BPX or voltgym cell file.") from None
     if not isinstance(content, dict):
         raise CellError(f"{path}: holds a {type(content).__name__} where a mapping of names to values was expected.")
     return content

@@ -17,7 +17,7 @@ from typing import Any
 import pybamm
 
 from voltgym.envs.charging.cell_files import DATA, CellError, Source, own_cells, pybamm_sets, read_file, read_set
-from voltgym.envs.errors import UnknownName
+from voltgym.envs.errors import UnknownName, shown
 
 __all__ = ["Cell", "CellError", "UnknownCell", "list_cells", "load_cell"]
 
@@ -105,8 +105,12 @@ def load_cell(cell: str | Path) -> Cell:
     """
     text = str(cell)
     if isinstance(cell, Path) or Path(text).suffix.lower() in _FILE_SUFFIXES:
-        path = Path(text).expanduser().resolve()
-        return _from_file(path, path.stat().st_mtime_ns if path.is_file() else 0)
+        try:
+            path = Path(text).expanduser().resolve()
+            modified = path.stat().st_mtime_ns if path.is_file() else 0
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, a loop of links, nobody's home
+            raise CellError(f"{shown(text)} cannot be the path of a cell file: {error}. Check the path.") from None
+        return _from_file(path, modified)
     if text in own_cells():
         return _from_own(text)
     if text in pybamm.parameter_sets:

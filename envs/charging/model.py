@@ -20,7 +20,7 @@ import numpy as np
 import pybamm
 
 from voltgym.envs.charging.cells import Cell, CellError
-from voltgym.envs.errors import UnknownName
+from voltgym.envs.errors import check_name
 
 FIDELITIES: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {"SPM": pybamm.lithium_ion.SPM, "SPMe": pybamm.lithium_ion.SPMe, "DFN": pybamm.lithium_ion.DFN}
@@ -106,8 +106,7 @@ def build_model(cell: Cell, fidelity: str = "SPMe") -> BuiltModel:
         UnknownName: no such fidelity.
         CellError: the cell lacks a parameter that the model needs.
     """
-    if fidelity not in FIDELITIES:
-        raise UnknownName("fidelity", fidelity, FIDELITIES)
+    check_name("fidelity", fidelity, FIDELITIES)
     return _build(cell, fidelity)
 
 

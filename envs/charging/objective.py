@@ -91,9 +91,9 @@ class FastChargeObjective(Limits):
 
 
 class ProtocolObjective(Limits):
-    """A whole protocol at once: ``reward = 1 - minutes / 90 - min(penalty * violation, 1)``; not reached counts 90 min.
+    """A whole protocol at once: ``reward = 1 - minutes / 90 - min(penalty * violation, 1)``.
 
-    A failed run gets -1, below every other reward (at least -1 + 1e-9 otherwise).
+    A failed run, and one that does not reach the target in 90 min, gets -1, below every other reward.
     """
 
     longest = 90.0  # [min]
@@ -101,6 +101,10 @@ class ProtocolObjective(Limits):
     def __init__(self, *, penalty: float = 0.1, **limits: float) -> None:
         super().__init__(**limits)
         self.penalty = number("penalty", penalty, "a number >= 0")
+
+    def broken(self, measured: Measured) -> np.ndarray:
+        """(N,) a slack is beyond its hard margin, or the time is up: there is no later step that could still charge."""
+        return super().broken(measured) | (measured["Reached"] == 0)
 
     def value(self, measured: Measured) -> dict[str, np.ndarray]:
         """(N,) minutes until the slowest cell is full; the capacity lost in cycling, where it was asked for."""

@@ -85,8 +85,8 @@ def parts(
         penalty: reward lost per unit of violation (10 mV, 1 K, 10 mV of anode potential).
         ageing_cycles: report the capacity that PyBaMM's OKane2022 loses in so many cycles of the protocol (0: do not).
     """
-    stages, cells = whole_number("stages", stages), whole_number("cells", cells)
-    ageing_cycles = whole_number("ageing_cycles", ageing_cycles, least=0)
+    stages, cells = whole_number("stages", stages, most=1000), whole_number("cells", cells, most=10_000)
+    ageing_cycles = whole_number("ageing_cycles", ageing_cycles, least=0, most=10_000)
     max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
     min_c_rate = number("min_c_rate", min_c_rate, "a C-rate below max_c_rate", low=1e-3, high=0.999 * max_c_rate)
     target_soc = number("target_soc", target_soc, "a fraction such as 0.8, above 10 %", low=0.11, high=0.99)

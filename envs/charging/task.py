@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from voltgym.envs.contracts import Measured
-from voltgym.envs.errors import UnknownName, number, whole_number
+from voltgym.envs.errors import UnknownName, check_name, number, whole_number
 from voltgym.surrogates.base import State
 
 _TARGET = "a fraction between 0 and 1 such as 0.8"
@@ -82,12 +82,11 @@ class FastChargeTask:
         max_c_rate: float = 3.0,
         target_soc: float = 0.8,
     ) -> None:
-        if observation not in CLASSES:
-            raise UnknownName("observation", observation, CLASSES)
+        check_name("observation", observation, CLASSES)
         max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
         self.target_soc = number("target_soc", target_soc, _TARGET, low=0.01, high=0.99)
         self.observation = observation
-        self.history = whole_number("history", history, least=0) if observation == "bms" else 0
+        self.history = whole_number("history", history, least=0, most=1000) if observation == "bms" else 0
         channels = CLASSES[observation](voltage_limit)
         scaling = {channel.name: channel for channel in channels}
         for age in range(1, self.history + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -14,7 +15,7 @@ from voltgym.envs.charging.kernel.lower import Unsupported
 from voltgym.envs.charging.kernel.twin import KernelTwin
 from voltgym.envs.charging.model import FIDELITIES
 from voltgym.envs.charging.twin import PyBaMMTwin
-from voltgym.envs.errors import UnknownName
+from voltgym.envs.errors import check_name, number
 
 COMPILED = ("SPM", "SPMe")
 """Fidelities that the kernel is for."""
@@ -34,12 +35,21 @@ def make_twin(cell: str | Path | Cell = "LGM50", fidelity: str = "SPMe", engine:
         UnknownName: no such cell, fidelity or engine.
         Unsupported, NoCompiler: ``engine="kernel"`` was asked for and cannot run here.
     """
-    if fidelity not in FIDELITIES:
-        raise UnknownName("fidelity", fidelity, FIDELITIES)
-    if engine not in ENGINES:
-        raise UnknownName("engine", engine, ENGINES)
+    check_name("fidelity", fidelity, FIDELITIES)
+    check_name("engine", engine, ENGINES)
+    known = _settings(engine)
+    for name, value in settings.items():
+        check_name(f"setting of the engine {engine!r}", name, known)
+        if name == "dt":
+            number("dt", value, "the length of a step in seconds, > 0", low=1e-6)
     cell = cell if isinstance(cell, Cell) else load_cell(cell)
     return ENGINES[engine](cell=cell, fidelity=fidelity, **settings)
+
+
+def _settings(engine: str) -> list[str]:
+    """What an engine can be told; ``auto`` what both can, since it may end with either."""
+    kernel, slow = (list(inspect.signature(kind).parameters)[2:] for kind in (KernelTwin, PyBaMMTwin))
+    return {"kernel": kernel, "pybamm": slow}.get(engine, [name for name in kernel if name in slow])
 
 
 def _auto(cell: Cell, fidelity: str, **settings: Any) -> Any:

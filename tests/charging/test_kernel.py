@@ -216,10 +216,11 @@ def test_events_are_located_in_time() -> None:
     assert (done.event == 0).all()
     np.testing.assert_allclose(done.outputs[:, 0], 3.9, atol=1e-9)
     np.testing.assert_allclose(done.high[:, 0], 3.9, atol=1e-9)
-    there = kernel.advance(state["y"], u, done.time * (1 - 1e-6), np.zeros(12), otol=1e-6)  # just before: no event
+    there = kernel.advance(state["y"], u, done.time * (1 - 1e-4), np.zeros(12), otol=1e-6)  # just before: no event
     assert (there.status == DONE).all()
-    np.testing.assert_allclose(there.outputs[:, 0], 3.9, atol=1e-4)
-    at_once = kernel.advance(done.y, u * 1.5, np.full(12, 1.0), np.zeros(12))  # beyond the cut-off from the start
+    np.testing.assert_allclose(there.outputs[:, 0], 3.9, atol=2e-3)
+    u[:, 0] *= 1.5
+    at_once = kernel.advance(done.y, u, np.full(12, 1.0), np.zeros(12))  # beyond the cut-off from the start
     assert (at_once.status == EVENT).all()
     np.testing.assert_array_equal(at_once.time, 0.0)
 

@@ -176,5 +176,5 @@ def _compile(folder: Path, key: str, compiler: Compiler, text: str) -> Path:
 
 def _last_words(error: BaseException) -> str:
     text = (getattr(error, "stderr", None) or str(error)).strip()
-    telling = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines()
+    telling = [line[line.index("error") :] for line in text.splitlines() if "error" in line] or text.splitlines()
     return telling[0][:300] if telling else type(error).__name__

@@ -14,7 +14,10 @@ _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 def name_of(value: float) -> str:
     """A C literal that reads back as exactly this number."""
-    return f"({value!r})" if np.isfinite(value) else {"inf": "INFINITY", "-inf": "(-INFINITY)"}.get(repr(value), "NAN")
+    value = float(value)
+    if np.isfinite(value):
+        return f"({value!r})"
+    return "NAN" if value != value else "INFINITY" if value > 0 else "(-INFINITY)"
 
 
 def emit_function(

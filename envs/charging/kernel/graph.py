@@ -145,9 +145,10 @@ class Graph:
         return out
 
     def local_gradient(self, root: int, narrow: int = 8) -> dict[int, int]:
-        """The part of the gradient that comes through summands of at most ``narrow`` states; averages are left out.
+        """The part of the gradient that comes through sums of terms of at most ``narrow`` states each.
 
-        Of a cell's voltage that is the open-circuit potentials' part: cheap, and the one that can be steep.
+        Of a cell's voltage that is the open-circuit potentials and averaged overpotentials: cheap, and what can be
+        steep. Functions and products of averages are left out.
         """
         out: dict[int, int] = {}
         stack = [(1.0, root)]

@@ -16,15 +16,31 @@ typedef struct {
 
 #define FOR for (int i = 0; i < NY; i++)
 
+typedef struct { /* what `begin` finds at a state: derivatives, Jacobian, outputs, events, slopes of watched outputs */
+  vd f[NY], J[NJ + 1], o[NO + 1], g[NG + 1], s[NS + 1];
+} Look;
+
 typedef struct {
-  vd y[NY], old[NY], next[NY], stage[NY], error[NY], f[NY], f_old[NY], r[NY], k[STAGES][NY];
-  vd u[NU + 1], p[NP + 1], J[NJ + 1], A[NA + 1], o[NO + 1], g[NG + 1], s[NS + 1], low[NX + 1], high[NX + 1];
+  Look at, kept;
+  vd y[NY], old[NY], next[NY], stage[NY], error[NY], f_old[NY], r[NY], k[STAGES][NY];
+  vd u[NU + 1], p[NP + 1], A[NA + 1], g[NG + 1], low[NX + 1], high[NX + 1];
   vd t, dt, h, taken, first;
   vi status, event, tries, cell;
 } Lanes;
 
 INLINE int any_(vi mask) { int64_t r = 0; for (int l = 0; l < W; l++) r |= mask[l]; return r != 0; }
 INLINE vi choose(vi mask, int64_t yes, vi no) { return (vi)select_(mask, (vd)spliti(yes), (vd)no); }
+
+INLINE void look(Lanes *s) { begin(s->y, s->u, s->p, s->at.f, s->at.J, s->at.o, s->at.g, s->at.s); }
+
+/* Look again where lanes were moved. The others keep what they had, to the bit: they may have been corrected since, and
+ * must not notice what happens to their neighbours. */
+static void look_again(Lanes *s, vi moved) {
+  s->kept = s->at;
+  look(s);
+  vd *new = (vd *)&s->at, *kept = (vd *)&s->kept;
+  for (size_t i = 0; i < sizeof(Look) / sizeof(vd); i++) new[i] = select_(moved, new[i], kept[i]);
+}
 
 static void load(Lanes *s, const Job *job, int l, int64_t cell) {
   int usable = isfinite(job->dt[cell]) && job->dt[cell] >= 0;
@@ -43,7 +59,7 @@ static void load(Lanes *s, const Job *job, int l, int64_t cell) {
 static void store(const Lanes *s, Job *job, int l) {
   int64_t cell = s->cell[l];
   for (int i = 0; i < NY; i++) job->y_out[cell * NY + i] = s->y[i][l];
-  for (int i = 0; i < NO; i++) job->out[cell * NO + i] = s->o[i][l];
+  for (int i = 0; i < NO; i++) job->out[cell * NO + i] = s->at.o[i][l];
   for (int i = 0; i < NX; i++) { job->low[cell * NX + i] = s->low[i][l]; job->high[cell * NX + i] = s->high[i][l]; }
   job->h_out[cell] = s->first[l] > 0 ? s->first[l] : s->h[l];
   job->time[cell] = s->t[l];
@@ -74,7 +90,7 @@ static void dense(Lanes *s, vd q) {
   vd slope = s->taken * q * (1.0 - q);
   FOR {
     vd change = s->y[i] - s->old[i], line = s->old[i] + q * change;
-    vd bend = slope * ((1.0 - q) * s->f_old[i] - q * s->f[i]) - q * (1.0 - q) * (1.0 - 2.0 * q) * change;
+    vd bend = slope * ((1.0 - q) * s->f_old[i] - q * s->at.f[i]) - q * (1.0 - q) * (1.0 - 2.0 * q) * change;
     s->stage[i] = line + MASS(i) * bend;
   }
 }
@@ -104,18 +120,18 @@ static void locate(Lanes *s, vi crossed) {
 /* Look at states that lanes have just reached, or start from: extremes, events, the end. */
 static void watch(Lanes *s, vi reached, vi started) {
   vi seen = reached | started, crossed = seen & 0;
-  for (int i = 0; i < NG; i++) crossed |= seen & (s->g[i] <= 0.0);
+  for (int i = 0; i < NG; i++) crossed |= seen & (s->at.g[i] <= 0.0);
   if (NG && any_(crossed & reached)) {
     locate(s, crossed & reached);
-    begin(s->y, s->u, s->p, s->f, s->J, s->o, s->g, s->s);
+    look_again(s, crossed & reached);
   }
   if (NG && any_(crossed & started)) {
-    for (int i = NG - 1; i >= 0; i--) s->event = choose(crossed & started & (s->g[i] <= 0.0), i, s->event);
+    for (int i = NG - 1; i >= 0; i--) s->event = choose(crossed & started & (s->at.g[i] <= 0.0), i, s->event);
     s->status = choose(crossed & started, EVENT, s->status);
   }
   static const int watched[NX + 1] = WATCHED;
   for (int i = 0; i < NX; i++) {
-    vd x = s->o[watched[i]];
+    vd x = s->at.o[watched[i]];
     s->low[i] = select_(seen, min_(x, s->low[i]), s->low[i]);
     s->high[i] = select_(seen, max_(x, s->high[i]), s->high[i]);
   }
@@ -124,7 +140,7 @@ static void watch(Lanes *s, vi reached, vi started) {
 /* What held rows missed in the last step: their right-hand side came out as f instead of f_old + J_ii (y - y_old). If the
  * difference d grew linearly, y misses h phi_2(h J_ii) d; phi_2(z) = 1/2 + z/6 + ... ~ 1 / (2 - 2 z / 3). */
 static vd missed(const Lanes *s, int i, vd slope) {
-  vd d = s->f[i] - s->f_old[i] - slope * (s->y[i] - s->old[i]);
+  vd d = s->at.f[i] - s->f_old[i] - slope * (s->y[i] - s->old[i]);
   return s->taken * d / (2.0 - (2.0 / 3.0) * slope * s->taken);
 }
 
@@ -136,7 +152,7 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
   for (int j = 0; j < NH; j++) {
     int i = held[j];
     vd weight = job->atol + job->rtol * max_(abs_(s->y[i]), abs_(s->old[i]));
-    worst = max_(abs_(missed(s, i, s->J[entry[j]])) / weight, worst);
+    worst = max_(abs_(missed(s, i, s->at.J[entry[j]])) / weight, worst);
   }
   vi refused = reached & (worst > 10.0 * HELD_CHANGE);
   /* the correction grows with the square of the step: aim at HELD_CHANGE */
@@ -144,7 +160,7 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
   if (NH) s->h = select_(reached, min_(s->h, aim), s->h);
   for (int j = 0; j < NH; j++) {
     int i = held[j];
-    vd change = select_(reached & ~refused, missed(s, i, s->J[entry[j]]), splat(0.0));
+    vd change = select_(reached & ~refused, missed(s, i, s->at.J[entry[j]]), splat(0.0));
     s->y[i] += change;
     PATCH
   }
@@ -154,7 +170,7 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
     s->h = select_(refused, 0.3 * s->taken, s->h);
     s->first = select_(refused & (s->t <= 0.0), splat(0.0), s->first);
     s->status = choose(refused & (s->tries >= job->max_tries), GAVE_UP, s->status);
-    begin(s->y, s->u, s->p, s->f, s->J, s->o, s->g, s->s);
+    look_again(s, refused);
   }
   return refused;
 }
@@ -162,11 +178,11 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
 /* One attempted step of the running lanes; returns the lanes that accepted it. */
 static vi attempt(Lanes *L, const Job *job, vi active, vd h) {
   vd *restrict y = L->y, *restrict next = L->next, *restrict stage = L->stage, *restrict error = L->error, *restrict r = L->r;
-  const vd *restrict f = L->f, *restrict s = L->s, *u = L->u, *p = L->p;
+  const vd *restrict f = L->at.f, *restrict s = L->at.s, *u = L->u, *p = L->p;
   vd *A = L->A;
   STAGE_K
   vd ih = 1.0 / h;
-  factor(L->J, ih * IGAMMA, A);
+  factor(L->at.J, ih * IGAMMA, A);
   STEP
   vd sum = splat(0.0);
   FOR {
@@ -205,7 +221,7 @@ void advance(Job *job) {
   s->status = spliti(EMPTY);
   vi reached = spliti(0);
   while (refill(s, job)) {
-    begin(s->y, s->u, s->p, s->f, s->J, s->o, s->g, s->s);
+    look(s);
     vi started = s->status == WAITING;
     s->status = choose(started, RUNNING, s->status);
     reached &= ~correct(s, job, reached);
@@ -213,7 +229,7 @@ void advance(Job *job) {
     vd left = s->dt - s->t;
     vi ended = (s->status == RUNNING) & (left <= 1e-9 * s->dt);
     s->status = choose(ended, DONE, s->status);
-    for (int i = 0; i < NO; i++) s->status = choose(ended & ~(s->o[i] - s->o[i] == 0.0), NONFINITE, s->status);
+    for (int i = 0; i < NO; i++) s->status = choose(ended & ~(s->at.o[i] - s->at.o[i] == 0.0), NONFINITE, s->status);
     vi active = s->status == RUNNING;
     reached = active & 0;
     if (!any_(active)) continue;

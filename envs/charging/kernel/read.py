@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import casadi
@@ -39,7 +39,7 @@ _UNARY_OPS = (
 )
 _BINARY_BY_CODE = {getattr(casadi, code): name for name, codes in _OPS.items() for code in codes.split()}
 _UNARY_BY_CODE = {getattr(casadi, f"OP_{name}"): name.lower() for name in _UNARY_OPS} | {casadi.OP_FABS: "abs"}
-_SPECIAL = {
+_SPECIAL: dict[int, Callable[..., int]] = {
     casadi.OP_SQ: lambda g, a: g.binary("mul", a, a),
     casadi.OP_TWICE: lambda g, a: g.binary("mul", g.const(2.0), a),
     casadi.OP_INV: lambda g, a: g.binary("div", g.const(1.0), a),

@@ -84,7 +84,7 @@ def emit_stages(method: Tableau) -> str:
         moved = _combination(method.a[s])
         if moved:
             lines.append(f"FOR stage[i]=y[i]{moved};")
-            lines.append("rhs(stage, u, p, y, f, L->J, r);")
+            lines.append("rhs(stage, u, p, y, f, L->at.J, r);")
         value = "r[i]" if moved else "f[i]"
         lines.append(f"FOR r[i]={value}+MASS(i)*(({_combination(method.c[s])[1:]})*ih);")
         lines.append(f"solve(A, r, k{s});")

@@ -7,6 +7,7 @@ equation (mesh widths, areas, scales) merge into one multiplication.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,13 +19,13 @@ _MATH = (
     *("sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
     *("asinh", "acosh", "atanh", "erf", "floor", "ceil"),
 )
-_FOLD_UNARY = {name: getattr(math, name) for name in _MATH} | {
+_FOLD_UNARY: dict[str, Callable[[float], float]] = {name: getattr(math, name) for name in _MATH} | {
     "neg": lambda a: -a,
     "abs": abs,
     "sign": lambda a: float((a > 0) - (a < 0)),
     "not": lambda a: float(a == 0),
 }
-_FOLD_BINARY = {
+_FOLD_BINARY: dict[str, Callable[[float, float], float]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
@@ -47,8 +48,9 @@ _FOLD_BINARY = {
 
 def fold(op: str, *values: float) -> float | None:
     """``op`` of numbers, or None where it must be left to run time (to become NaN in the cell concerned)."""
+    function: Callable[..., float] = _FOLD_UNARY[op] if len(values) == 1 else _FOLD_BINARY[op]
     try:
-        out = float((_FOLD_UNARY if len(values) == 1 else _FOLD_BINARY)[op](*values))
+        out = float(function(*values))
     except (ValueError, OverflowError, ZeroDivisionError):
         return None
     return out if math.isfinite(out) else None

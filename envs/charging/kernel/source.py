@@ -193,7 +193,7 @@ def _patch(lowered: Lowered, held: list[int]) -> str:
         for i in held:
             slope = lowered.graph.value(gradient[i]) if i in gradient else None
             if slope is not None:
-                lines.append(f"if (i == {i}) s->o[{k}] += {slope!r} * change;")
+                lines.append(f"if (i == {i}) s->at.o[{k}] += {slope!r} * change;")
     return " ".join(lines)
 
 

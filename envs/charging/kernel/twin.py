@@ -65,7 +65,7 @@ class KernelTwin:
     ) -> None:
         self.cell = cell if isinstance(cell, Cell) else load_cell(cell)
         self.fidelity, self.dt = fidelity, float(dt)
-        self.tolerances = {"rtol": rtol, "atol": atol, "otol": otol}
+        self.tolerances: dict[str, Any] = {"rtol": rtol, "atol": atol, "otol": otol}
         self.built = build_model(self.cell, fidelity)
         self.kernel = Kernel(source_of(self.built), threads)
         self._current = self.built.inputs.index(CURRENT)
