@@ -22,6 +22,10 @@ from voltgym.envs.episodes import COMPLETED
 from voltgym.envs.errors import UnknownName, VoltGymError
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem, Evaluation
+from voltgym.surrogates.base import Failure
+
+REACHED = "Goal reached"
+"""A slack of our own: +1 where the goal was reached, -1 where it was not; the value alone would not say so."""
 
 
 class Point(NamedTuple):
@@ -32,7 +36,7 @@ class Point(NamedTuple):
     value: float | None
     """The first value of the objective; None where the goal was not reached."""
     slacks: dict[str, float]
-    """The lowest slacks, in units of their scales."""
+    """The lowest slacks, in units of their scales, and ``Goal reached``."""
     feasible: bool
     """The goal was reached, nothing failed, and every slack is at least its margin, less its tolerance."""
 
@@ -72,21 +76,23 @@ class Points:
 class BoTorchAgent:
     """Bayesian optimisation of a design over whole episodes, of a value under slacks.
 
-    Begins with scrambled Sobol points, then proposes ``batch_size`` designs at a time. Every design that was evaluated is
-    kept at once in ``checkpoint/points.jsonl``; a search that is found there goes on exactly as it would have, if it
-    stopped between two batches. The result is the best feasible design that was evaluated, or, if there is none, the one
-    that violates least.
+    Begins with scrambled Sobol points, then proposes ``batch_size`` designs at a time: those most likely to be feasible
+    while nothing is, then those with the largest expected feasible improvement. Every design that was evaluated is kept
+    at once in ``checkpoint/points.jsonl``; a search that is found there goes on exactly as it would have, if it stopped
+    between two batches. The result is the best feasible design that was evaluated, or, if there is none, the one that
+    violates least.
 
-    A design that fails or does not reach its goal is infeasible; the models are told the worst value seen. Slacks enter
-    the models in units of their scales, squashed smoothly to ``clip`` (``clip tanh(slack / clip)``: slope 1 and sign kept
-    at zero), so that designs far outside do not rule the fit.
+    A design that fails or does not reach its goal is infeasible; the models are told the worst value seen, and whether
+    the goal was reached as one more slack (+1 or -1). Slacks enter the models in units of their scales, squashed
+    smoothly to ``clip`` (``clip tanh(slack / clip)``: slope 1 and sign kept at zero), so that designs far outside do not
+    rule the fit. Where a model cannot be fitted, the next Sobol points are taken.
 
     Args:
         design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
         initial: Sobol points; twice as many as the design has numbers if None (at least 8, at most half the budget).
         batch_size: designs proposed and evaluated together.
-        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split. None
-            for the environment's own split, but ``validation`` in place of ``train``. One episode if that is ``nominal``.
+        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split.
+            None for the environment's own, but ``validation`` in place of ``train``. One episode if it is ``nominal``.
         margins: how much of a slack must be left, by name, in the slack's unit.
         log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
         clip: see above.
@@ -181,14 +187,13 @@ class BoTorchAgent:
             least = {name: self._margin(name) - objective.tolerances.get(name, 0.0) for name in found.slacks}
             kept = all(found.slacks[name][i] >= bound for name, bound in least.items())
             reached = bool(np.isfinite(values[i]))
+            scaled = {n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()}
             out.append(
                 Point(
                     x=[float(number) for number in row],
                     value=float(values[i]) if reached else None,
-                    slacks={
-                        n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()
-                    },
-                    feasible=bool(kept and reached and found.failure[i] == 0),
+                    slacks={**scaled, REACHED: 1.0 if reached else -1.0},
+                    feasible=bool(kept and reached and found.failure[i] == Failure.NONE),
                 )
             )
         return out
@@ -222,36 +227,42 @@ class BoTorchAgent:
     def _propose(self, problem: DesignProblem, points: Sequence[Point], n: int, seed: int) -> np.ndarray:
         """(n, d) designs in the unit cube with the largest expected feasible improvement."""
         import torch
-        from botorch.acquisition.logei import qLogExpectedImprovement
-        from botorch.acquisition.objective import GenericMCObjective
         from botorch.fit import fit_gpytorch_mll
         from botorch.models import SingleTaskGP
-        from botorch.sampling.normal import SobolQMCNormalSampler
         from gpytorch.mlls import ExactMarginalLogLikelihood
 
         torch.manual_seed(int(np.random.SeedSequence([seed, len(points)]).generate_state(1)[0]))
         low, high = problem.bounds
         x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
         merit, slacks, margins = self._outcomes(problem, points)
-        y = torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double)
-        model = SingleTaskGP(x, y)  # one independent process an outcome; standardised inside
+        model = SingleTaskGP(x, torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double))
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         feasible = np.array([point.feasible for point in points])
-        acquisition = qLogExpectedImprovement(
-            model,
-            best_f=merit[feasible].max() if feasible.any() else merit.min(),
-            sampler=SobolQMCNormalSampler(torch.Size([self.mc_samples]), seed=seed),
-            objective=GenericMCObjective(lambda samples, X=None: samples[..., 0]),
-            # the one place where our "slack >= margin" becomes BoTorch's "constraint <= 0"
-            constraints=[lambda samples, j=j, m=m: m - samples[..., 1 + j] for j, m in enumerate(margins)] or None,
-        )
-        feasible_x = x[torch.as_tensor(feasible)]
-        centre = feasible_x[merit[feasible].argmax()] if feasible.any() else x[slacks.min(axis=1).argmax()]
+        gain = np.where(feasible, merit, -np.inf) if feasible.any() else np.minimum(slacks - margins, 0).sum(axis=1)
+        acquisition = self._acquisition(model, margins, float(gain.max()) if feasible.any() else None, seed)
         chosen = torch.empty(0, len(low), dtype=torch.double)
         for _ in range(n):  # one after the other, each knowing those before it
             acquisition.set_X_pending(chosen if len(chosen) else None)
-            chosen = torch.cat([chosen, self._climb(acquisition, centre)])
+            chosen = torch.cat([chosen, self._climb(acquisition, x[int(gain.argmax())])])
         return chosen.numpy()
+
+    def _acquisition(self, model: Any, margins: np.ndarray, best: float | None, seed: int) -> Any:
+        """Log expected feasible improvement over ``best``; while nothing is feasible, the chance to become so."""
+        import torch
+        from botorch.acquisition.logei import qLogExpectedImprovement, qLogProbabilityOfFeasibility
+        from botorch.acquisition.objective import GenericMCObjective
+        from botorch.sampling.normal import SobolQMCNormalSampler
+
+        # the one place where our "slack >= margin" becomes BoTorch's "constraint <= 0"
+        limits: list[Any] = [
+            lambda samples, j=j, least=least: least - samples[..., 1 + j] for j, least in enumerate(margins)
+        ]
+        sampler = SobolQMCNormalSampler(torch.Size([self.mc_samples]), seed=seed)
+        if best is None and limits:
+            return qLogProbabilityOfFeasibility(model, limits, sampler)
+        return qLogExpectedImprovement(
+            model, best or 0.0, sampler, GenericMCObjective(_first), constraints=limits or None
+        )
 
     def _climb(self, acquisition: Any, centre: Any) -> Any:
         """(1, d) the largest acquisition, from the best starts among points anywhere and points around ``centre``."""
@@ -264,14 +275,14 @@ class BoTorchAgent:
         with torch.no_grad():
             best = acquisition(starts).topk(self.restarts).indices
         bounds = torch.tensor([[0.0] * d, [1.0] * d], dtype=torch.double)
-        options = {"maxiter": self.iterations}
+        options: dict[str, Any] = {"maxiter": self.iterations}
         found, _ = optimize_acqf(
             acquisition, bounds, 1, self.restarts, batch_initial_conditions=starts[best], options=options
         )
         return found.detach()
 
-    def _outcomes(self, problem: DesignProblem, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray, list[float]]:
-        """What is modelled: merits (n,), larger is better; slacks (n, m) that vary, and their margins, both squashed."""
+    def _outcomes(self, problem: DesignProblem, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What is modelled: merits (n,), larger is better; slacks (n, m) that vary and their margins, both squashed."""
         sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
         value = np.array([np.nan if point.value is None else point.value for point in points])
         merit = sign * (np.log(value) if self.log_value else value)
@@ -283,7 +294,12 @@ class BoTorchAgent:
         slacks = self.clip * np.tanh(raw / self.clip)
         margins = [self.clip * np.tanh(self._margin(name) / _scale(name, problem) / self.clip) for name in names]
         vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
-        return merit, slacks[:, vary], [margins[j] for j in vary]
+        return merit, slacks[:, vary], np.array(margins)[vary]
+
+
+def _first(samples: Any, X: Any = None) -> Any:
+    """The modelled value among the outcomes."""
+    return samples[..., 0]
 
 
 def _numerical_errors() -> tuple[type[Exception], ...]:
@@ -299,7 +315,7 @@ def main_value(problem: DesignProblem) -> tuple[str, str]:
 
 
 def _scale(name: str, problem: DesignProblem) -> float:
-    return {COMPLETED: 1.0, **problem.objective.scales}[name]
+    return {COMPLETED: 1.0, REACHED: 1.0, **problem.objective.scales}[name]
 
 
 def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
@@ -309,7 +325,7 @@ def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
     def merit(point: Point) -> tuple[bool, float]:
         if point.feasible and point.value is not None:
             return True, sign * point.value
-        return False, sum(min(slack, 0.0) for slack in point.slacks.values()) - 1e3 * (point.value is None)
+        return False, sum(min(slack, 0.0) for slack in point.slacks.values())
 
     return max(points, key=merit)
 

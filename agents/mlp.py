@@ -61,8 +61,8 @@ class MlpPolicy:
 
     Args:
         layers: linear layers and activations in order.
-        space: the action space as :func:`describe_space` gives it. For a Box the last outputs are clipped to [-1, 1] and
-            mapped linearly onto its bounds; for a Discrete space they are logits, and the largest valid one is taken.
+        space: the action space as :func:`describe_space` gives it. For a Box the last outputs are clipped to [-1, 1]
+            and mapped linearly onto its bounds; for a Discrete space they are logits: the largest valid one is taken.
         information: the information class of what it observes.
     """
 

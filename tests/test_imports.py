@@ -19,8 +19,8 @@ LAYERS = ("surrogates", "envs", "agents", "experiments")
 
 PLACES = {
     "hydra": ("experiments/",),
-    "stable_baselines3": ("agents/sb3.py",),
-    "sb3_contrib": ("agents/sb3.py",),
+    "stable_baselines3": ("agents/sb3/",),
+    "sb3_contrib": ("agents/sb3/",),
     "botorch": ("agents/botorch.py", "surrogates/gp.py"),
     "pybamm": ("envs/charging/",),
     "casadi": ("envs/charging/",),
@@ -110,8 +110,8 @@ def test_the_checker_sees_a_bad_import(path: str, source: str, expected: str) ->
     [
         ("experiments/train.py", "import hydra\nfrom voltgym.agents import base\nfrom . import records"),
         (
-            "agents/sb3.py",
-            "import stable_baselines3\nfrom voltgym.envs import core\nfrom ..surrogates.base import take",
+            "agents/sb3/agent.py",
+            "import stable_baselines3\nfrom voltgym.envs import core\nfrom ...surrogates.base import take",
         ),
         ("envs/charging/twin.py", "import pybamm, casadi\nfrom ..core import Twin\nfrom . import cells"),
         ("agents/botorch.py", "import botorch"),

@@ -144,17 +144,26 @@ static vd missed(const Lanes *s, int i, vd slope) {
   return s->taken * d / (2.0 - (2.0 / 3.0) * slope * s->taken);
 }
 
-/* Correct held rows after a step. Returns the lanes where the correction is too large to be trusted, put back to where
- * they came from. J still holds the slope at y_old only where it is constant, which is what makes a good held row. */
-static vi correct(Lanes *s, const Job *job, vi reached) {
-  static const int held[NH + 1] = HELD, entry[NH + 1] = HELD_ENTRY;
+/* To first order, what the last attempt's error does to the watched outputs, with the slopes last seen. */
+static vd output_error(const Lanes *L) {
+  const vd *s = L->at.s, *error = L->error;
   vd worst = splat(0.0);
+  OUTPUT_ERRORS
+  return worst;
+}
+
+/* Second thoughts about a step, now that its end has been seen: correct held rows, and refuse it where the correction is
+ * too large to be trusted, or where watched outputs have become so steep that the error matters after all. Returns the
+ * refused lanes, put back to where they came from. */
+static vi review(Lanes *s, const Job *job, vi reached) {
+  static const int held[NH + 1] = HELD, entry[NH + 1] = HELD_ENTRY;
+  vd worst = splat(0.0), steep = output_error(s) * (1.0 / job->otol);
   for (int j = 0; j < NH; j++) {
     int i = held[j];
     vd weight = job->atol + job->rtol * max_(abs_(s->y[i]), abs_(s->old[i]));
     worst = max_(abs_(missed(s, i, s->at.J[entry[j]])) / weight, worst);
   }
-  vi refused = reached & (worst > 10.0 * HELD_CHANGE);
+  vi refused = reached & ((worst > 10.0 * HELD_CHANGE) | (steep > 2.0));
   /* the correction grows with the square of the step: aim at HELD_CHANGE */
   vd aim = s->taken * max_(sqrt_(HELD_CHANGE / max_(worst, splat(1e-10))), splat(0.2));
   if (NH) s->h = select_(reached, min_(s->h, aim), s->h);
@@ -164,7 +173,7 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
     s->y[i] += change;
     PATCH
   }
-  if (NH && any_(refused)) {
+  if (any_(refused)) {
     FOR s->y[i] = select_(refused, s->old[i], s->y[i]);
     s->t = select_(refused, s->t - s->taken, s->t);
     s->h = select_(refused, 0.3 * s->taken, s->h);
@@ -178,7 +187,7 @@ static vi correct(Lanes *s, const Job *job, vi reached) {
 /* One attempted step of the running lanes; returns the lanes that accepted it. */
 static vi attempt(Lanes *L, const Job *job, vi active, vd h) {
   vd *restrict y = L->y, *restrict next = L->next, *restrict stage = L->stage, *restrict error = L->error, *restrict r = L->r;
-  const vd *restrict f = L->at.f, *restrict s = L->at.s, *u = L->u, *p = L->p;
+  const vd *restrict f = L->at.f, *u = L->u, *p = L->p;
   vd *A = L->A;
   STAGE_K
   vd ih = 1.0 / h;
@@ -190,8 +199,7 @@ static vi attempt(Lanes *L, const Job *job, vi active, vd h) {
     vd e = error[i] / weight;
     sum += e * e;
   }
-  vd worst = splat(0.0); /* what the error does to the watched outputs */
-  OUTPUT_ERRORS
+  vd worst = output_error(L);
   vi bad = ~(sum < 1e100) | ~(worst < 1e50);
   vd e = select_(bad, splat(1e6), max_(sqrt_(sum * (1.0 / NY)), worst * (1.0 / job->otol)));
   vi accepted = active & (e <= 1.0);
@@ -224,7 +232,7 @@ void advance(Job *job) {
     look(s);
     vi started = s->status == WAITING;
     s->status = choose(started, RUNNING, s->status);
-    reached &= ~correct(s, job, reached);
+    reached &= ~review(s, job, reached);
     watch(s, reached, started);
     vd left = s->dt - s->t;
     vi ended = (s->status == RUNNING) & (left <= 1e-9 * s->dt);

@@ -16,7 +16,7 @@ from voltgym.envs.charging.kernel.source import LANES, Source
 DONE, EVENT, GAVE_UP, NONFINITE, UNUSABLE = 0, 1, 2, 3, 4
 """How a step of a cell can end (``status``): see the enumeration in ``integrate.c``."""
 
-RTOL, ATOL, OTOL = 3e-4, 3e-6, 3e-5
+RTOL, ATOL, OTOL = 2e-4, 2e-6, 2e-5
 """Tolerances that keep a whole episode within 0.1 mV and 10 mK of the exact solution, for every cell in the table."""
 
 

@@ -105,7 +105,7 @@ def held_rows(lowered: Lowered, share: float = 0.3) -> list[int]:
     """Differential rows so expensive that stages hold them: those that alone cost ``share`` of the right-hand side.
 
     That is the heat balance of the lumped thermal models, which needs every overpotential while the temperature changes
-    slowly. See ``correct`` in ``integrate.c``.
+    slowly. See ``review`` in ``integrate.c``.
     """
     graph = lowered.graph
     total = _cost(graph, lowered.rhs)

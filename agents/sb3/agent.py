@@ -1,0 +1,194 @@
+"""An agent of Stable-Baselines3 as one YAML describes it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from pydoc import ErrorDuringImport, locate
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from voltgym.agents.base import Policy, Progress
+from voltgym.agents.mlp import MlpPolicy
+from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv, make_training_env
+from voltgym.agents.sb3.keeper import Checkpoint, Keeper
+from voltgym.agents.validation import Validation
+from voltgym.envs.core import make_episodes
+from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.ledger import BudgetExhausted, Ledger
+
+
+class SB3Agent:
+    """An agent of Stable-Baselines3 as one YAML describes it.
+
+    The environment's ledger is limited to the budget, which is rounded down to whole rollouts (``n_steps`` or
+    ``train_freq`` steps of every row) so that no step is paid for that nothing is learned from. With the same seed and
+    one thread the result is the same, bit for bit; a training that was interrupted and goes on from its checkpoint is
+    not (its episodes start anew), but nothing that was spent is forgotten. Observations are scaled by the task and not
+    normalised again.
+
+    The result is the policy that was best on the validation episodes: the one with the largest share of feasible
+    episodes, then the best value. Environments of others have no such episodes: there it is the last policy.
+
+    Args:
+        algorithm: the class, as a dotted path: ``stable_baselines3.PPO``, ``stable_baselines3.SAC``, ...
+        hyperparameters: its keyword arguments.
+        policy_kwargs: its policy's; classes, such as ``activation_fn``, as dotted paths.
+        final_learning_rate: where the learning rate ends, linearly; None for a constant one.
+        num_envs: how many episodes run side by side.
+        validate_every: steps between validations. They are charged as ``validation_steps``, beside the budget.
+        validation_split: which split they are taken from; None for ``validation`` if the training is on ``train``, else
+            for the split that is trained on.
+        validation_episodes: how many (one, if the split is ``nominal``).
+        validation_margin: how far inside the limits, in scales of the slacks, an episode must stay to count there.
+        checkpoint_every: steps between checkpoints.
+        reward_floor, reward_scale: what the learner is told is ``scale * max(reward, floor)``. The reward of a failure
+            is many times that of a step, which a policy gradient stands and a critic of off-policy learning does not.
+        threads: of PyTorch; for small networks more than one is slower.
+        default_budget: environment steps, where none is asked for.
+    """
+
+    unit = "env_steps"
+
+    def __init__(
+        self,
+        algorithm: str = "stable_baselines3.PPO",
+        *,
+        hyperparameters: Mapping[str, Any] | None = None,
+        policy_kwargs: Mapping[str, Any] | None = None,
+        final_learning_rate: float | None = None,
+        num_envs: int = 64,
+        validate_every: int = 50_000,
+        validation_split: str | None = None,
+        validation_episodes: int = 16,
+        validation_margin: float = 0.0,
+        checkpoint_every: int = 100_000,
+        reward_floor: float | None = None,
+        reward_scale: float = 1.0,
+        threads: int = 1,
+        default_budget: int = 500_000,
+    ) -> None:
+        self.algorithm, self.name = find_class(algorithm, BaseAlgorithm), algorithm
+        self.hyperparameters, self.policy_kwargs = dict(hyperparameters or {}), dict(policy_kwargs or {})
+        _check_names(f"hyper-parameter of {algorithm}", self.hyperparameters, self.algorithm)
+        self.policy_class = self.algorithm.policy_aliases["MlpPolicy"]
+        _check_names(f"policy argument of {algorithm}", self.policy_kwargs, self.policy_class)
+        for name, count in {
+            "num_envs": num_envs,
+            "threads": threads,
+            "validation_episodes": validation_episodes,
+        }.items():
+            if count < 1:
+                raise VoltGymError(f"{name} is {count!r}; expected a whole number >= 1")
+        self.final_learning_rate, self.num_envs, self.threads = final_learning_rate, num_envs, threads
+        self.validate_every, self.checkpoint_every = validate_every, checkpoint_every
+        self.validation_split, self.validation_episodes = validation_split, validation_episodes
+        self.validation_margin, self.default_budget = validation_margin, default_budget
+        self.reward = {
+            "reward_floor": -np.inf if reward_floor is None else float(reward_floor),
+            "reward_scale": float(reward_scale),
+        }
+        self.ledger = Ledger()
+
+    def train(
+        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
+    ) -> Policy:
+        """Learn within ``budget`` steps; see the class. ``self.ledger`` is what was spent."""
+        torch.set_num_threads(self.threads)
+        env = make_training_env(env_id, env_kwargs, self.num_envs, **self.reward)
+        self.ledger = env.ledger.limit(env_steps=budget)
+        about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "agent": self._about()}
+        try:
+            validation, information = self._validation(env, env_id, env_kwargs)
+            checkpoint = Checkpoint(out / "checkpoint", about)
+            keeper = Keeper(self, env, validation, information, out, progress, checkpoint)
+            return self._learn(env, keeper, budget, seed, out)
+        finally:
+            env.close()
+
+    def _learn(self, env: VoltGymVecEnv | PlainVecEnv, keeper: Keeper, budget: int, seed: int, out: Path) -> MlpPolicy:
+        model = self._model(env, seed)
+        keeper.resume(model)
+        if model.num_timesteps:
+            model.set_random_seed(int(np.random.SeedSequence([seed, model.num_timesteps]).generate_state(1)[0]))
+        steps = self._affordable(model, budget)
+        keeper.total = model.num_timesteps + steps
+        model.set_logger(configure(str(out / "tensorboard" / "sb3"), ["tensorboard"]))
+        try:
+            if steps:
+                model.learn(steps, callback=keeper, reset_num_timesteps=False)
+        except BudgetExhausted:
+            pass  # only where a rollout has no fixed length (whole episodes): the last one did not fit
+        except KeyboardInterrupt:
+            keeper.save()
+            raise
+        return keeper.finish()
+
+    def _affordable(self, model: BaseAlgorithm, budget: int) -> int:
+        """Steps left in the budget, in whole rollouts."""
+        frequency = getattr(model, "train_freq", None)
+        rollout = self.num_envs * (frequency.frequency if frequency else model.n_steps)  # type: ignore[attr-defined]
+        if budget < rollout:
+            raise VoltGymError(
+                f"a budget of {budget} env steps is less than one rollout of {rollout} "
+                f"({rollout // self.num_envs} steps of {self.num_envs} rows): raise budget, or lower num_envs, n_steps "
+                "or train_freq"
+            )
+        return int(self.ledger.left("env_steps")) // rollout * rollout
+
+    def _model(self, env: VecEnv, seed: int) -> BaseAlgorithm:
+        given: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in self.hyperparameters.items()
+        }
+        if self.final_learning_rate is not None and "learning_rate" in given:
+            given["learning_rate"] = LinearSchedule(given["learning_rate"], self.final_learning_rate, 1.0)
+        shape = {name: find_class(v) if isinstance(v, str) else v for name, v in self.policy_kwargs.items()}
+        try:
+            return self.algorithm("MlpPolicy", env, policy_kwargs=shape, seed=seed, **{"device": "cpu", **given})
+        except (TypeError, ValueError, AssertionError) as error:
+            raise VoltGymError(f"{self.name} cannot be built from these hyper-parameters: {error}") from None
+
+    def _validation(
+        self, env: VoltGymVecEnv | PlainVecEnv, env_id: str, env_kwargs: Mapping[str, Any]
+    ) -> tuple[Validation | None, str]:
+        """The validation, if the environment has splits, and the information class of what is observed."""
+        if isinstance(env, PlainVecEnv):
+            return None, str(env_kwargs.get("observation", "full"))
+        core = env.venv.core
+        split = self.validation_split or {"train": "validation"}.get(core.split, core.split)
+        count = 1 if split == "nominal" else self.validation_episodes
+        episodes = make_episodes(env_id, count, **{**env_kwargs, "split": split})
+        information = str(env_kwargs.get("observation") or getattr(core.task, "observation", "full"))
+        return Validation(episodes, self.validation_margin), information
+
+    def _about(self) -> dict[str, Any]:
+        rest = {**self.reward, "num_envs": self.num_envs, "policy": self.policy_kwargs}
+        return {"algorithm": self.name, **self.hyperparameters, **rest}
+
+
+def find_class(path: str, base: type = object) -> Any:
+    """The class that a dotted path names. `VoltGymError` if there is none, or it is not one of ``base``."""
+    try:
+        found = locate(path)
+        names = [] if found else dir(locate(path.rpartition(".")[0]) or object())
+    except ErrorDuringImport as error:
+        raise VoltGymError(f"{path} cannot be imported: {error.value}") from None
+    if found is None:
+        raise UnknownName("class", path, [f"{path.rpartition('.')[0]}.{name}" for name in names if name[0].isupper()])
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise VoltGymError(f"{path} is not a {base.__name__}; expected one such as stable_baselines3.PPO")
+    return found
+
+
+def _check_names(what: str, given: Mapping[str, Any], function: Any) -> None:
+    known = list(inspect.signature(function).parameters)
+    for name in given:
+        if name not in known:
+            raise UnknownName(what, name, known)

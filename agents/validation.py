@@ -1,0 +1,70 @@
+"""Which policy is the best: the deterministic policy on fixed episodes, feasible first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from voltgym.agents.mlp import MlpPolicy
+from voltgym.envs.core import Episodes, Failure
+from voltgym.envs.ledger import Ledger
+
+
+def kept(
+    slacks: Mapping[str, np.ndarray],
+    tolerances: Mapping[str, float],
+    scales: Mapping[str, float] = {},
+    margin: float = 0.0,
+) -> np.ndarray:
+    """(N,) every slack is at least ``margin`` scales, less its tolerance. Gymnasium's ``_key`` masks are skipped."""
+    least = {name: margin * scales.get(name, 0.0) - tolerances.get(name, 0.0) for name in slacks if name[0] != "_"}
+    return np.all([slacks[name] >= bound for name, bound in least.items()], axis=0)
+
+
+class Score(NamedTuple):
+    """How good a policy is on the validation episodes; compares as feasible first, then value, then return."""
+
+    feasible: float
+    """The share of feasible episodes."""
+    merit: float
+    """The mean of the first value over the feasible episodes, larger is better (its sign is turned if need be)."""
+    reward: float
+    """The mean return of an episode."""
+
+
+class Validation:
+    """The deterministic policy on fixed episodes, all at once.
+
+    ``margin`` (in scales of the slacks) is how far inside the limits an episode must stay to count as feasible here:
+    episodes that were not seen in training come out worse than those that chose the policy.
+    """
+
+    def __init__(self, core: Episodes, margin: float) -> None:
+        self.core, self.margin = core, margin
+        self.core.ledger = Ledger()
+        self.name, direction = next(iter(core.objective.directions.items()))
+        self.sign = {"max": 1.0, "min": -1.0}[direction]
+
+    def spent(self) -> int:
+        """Steps since this was last asked."""
+        return int(self.core.ledger.spent.pop("env_steps", 0))
+
+    def __call__(self, policy: MlpPolicy) -> Score:
+        """Play every episode to its end."""
+        core, rows = self.core, np.arange(self.core.n)
+        observation, _ = core.reset(rows, [None] * core.n, list(range(core.n)))
+        good, reward = np.ones(core.n, dtype=bool), np.zeros(core.n)
+        limits = (core.objective.tolerances, core.objective.scales, self.margin)
+        while rows.size:
+            mask = core.masks(rows) if hasattr(core.task, "mask") else None
+            action, _ = policy(observation, mask=mask)
+            observation, gained, terminated, truncated, info = core.step(rows, action)
+            reward[rows] += gained
+            lost = truncated | (info["failure"] != Failure.NONE)
+            good[rows] &= kept(info["slacks"], *limits) & ~lost
+            going = ~(terminated | truncated)
+            rows, observation = rows[going], observation[going]
+        value = self.sign * core.objective.value(core.measured)[self.name]
+        return Score(float(good.mean()), float(value[good].mean()) if good.any() else -np.inf, float(reward.mean()))
