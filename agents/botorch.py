@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from voltgym.agents.base import Policy, Progress
+from voltgym.agents.base import DAMAGE, Policy, Progress, said
 from voltgym.agents.policies import DesignPolicy
 from voltgym.envs.core import make_episodes
 from voltgym.envs.episodes import COMPLETED
@@ -49,10 +49,15 @@ class Points:
         folder.mkdir(parents=True, exist_ok=True)
         described, label = folder / "about.json", json.loads(json.dumps(dict(about), default=str))
         if self.file.exists() and described.exists():
-            self._check(json.loads(described.read_text()), label)
-            lines = self.file.read_text().splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("}\n")]  # a kill may leave half a line
-            self.all = [Point(**json.loads(line)) for line in whole]
+            try:
+                self._check(json.loads(described.read_text()), label)
+                lines = self.file.read_text().splitlines(keepends=True)
+                whole = [line for line in lines if line.endswith("}\n")]  # a kill may leave half a line
+                self.all = [Point(**json.loads(line)) for line in whole]
+            except VoltGymError:
+                raise
+            except DAMAGE as error:
+                raise VoltGymError(f"{folder} is damaged ({said(error)}); delete it to start again") from None
             self.file.write_text("".join(whole))
         else:
             self.file.write_text("")
@@ -84,8 +89,8 @@ class BoTorchAgent:
 
     A design that fails or does not reach its goal is infeasible; the models are told the worst value seen, and whether
     the goal was reached as one more slack (+1 or -1). Slacks enter the models in units of their scales, squashed
-    smoothly to ``clip`` (``clip tanh(slack / clip)``: slope 1 and sign kept at zero), so that designs far outside do not
-    rule the fit. Where a model cannot be fitted, the next Sobol points are taken.
+    smoothly to ``clip`` (``clip tanh(slack / clip)``: slope 1 and sign kept at zero), so that designs far outside do
+    not rule the fit. Where a model cannot be fitted, the next Sobol points are taken.
 
     Args:
         design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
@@ -139,8 +144,11 @@ class BoTorchAgent:
         import torch
 
         torch.set_num_threads(self.threads)
-        problem = self._problem(env_id, env_kwargs)
-        about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._about()}
+        own = env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
+        split = self.split or {"train": "validation"}.get(own, own)
+        problem = self._problem(env_id, {**env_kwargs, "split": split})
+        judged = {"split": split, "episodes": problem.episodes, "margins": self.margins}
+        about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._about(), **judged}
         points = Points(out / "checkpoint", about)
         self.ledger = problem.ledger.limit(evaluations=budget)
         self.ledger.spent["evaluations"] = len(points.all)
@@ -154,12 +162,9 @@ class BoTorchAgent:
             raise VoltGymError(f"a budget of {budget} evaluations finds nothing; expected at least 1")
         return DesignPolicy(self.design, best_of(points.all, problem).x)
 
-    def _problem(self, env_id: str, env_kwargs: Mapping[str, Any]) -> DesignProblem:
-        own = env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
-        split = self.split or {"train": "validation"}.get(own, own)
-        episodes = range(1 if split == "nominal" else self.episodes)
-        kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
-        problem = DesignProblem(env_id, self.design, split=split, episode=list(episodes), **kwargs)
+    def _problem(self, env_id: str, kwargs: Mapping[str, Any]) -> DesignProblem:
+        count = 1 if kwargs["split"] == "nominal" else self.episodes
+        problem = DesignProblem(env_id, self.design, episode=list(range(count)), **kwargs)
         for name in self.margins:
             if name not in problem.objective.scales:
                 raise UnknownName(f"slack of {env_id}", name, problem.objective.scales)
@@ -291,10 +296,16 @@ class BoTorchAgent:
         merit = np.where(reached, merit, worst)
         names = list(points[0].slacks)
         raw = np.array([[point.slacks[name] for name in names] for point in points])
-        slacks = self.clip * np.tanh(raw / self.clip)
-        margins = [self.clip * np.tanh(self._margin(name) / _scale(name, problem) / self.clip) for name in names]
+        raw = np.where(reached[:, None], raw, np.minimum(raw, 0))  # kept, but the demanding part never came
+        slacks = self._squash(raw)
+        margins = self._squash(np.array([self._margin(name) / _scale(name, problem) for name in names]))
         vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
-        return merit, slacks[:, vary], np.array(margins)[vary]
+        return merit, slacks[:, vary], margins[vary]
+
+    def _squash(self, slack: np.ndarray) -> np.ndarray:
+        """Slacks in scales, with slope 1 at zero, above ``-clip`` and below ``clip / 5``."""
+        bound = np.where(slack < 0, self.clip, self.clip / 5)
+        return bound * np.tanh(slack / bound)
 
 
 def _first(samples: Any, X: Any = None) -> Any:

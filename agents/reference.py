@@ -12,7 +12,7 @@ import numpy as np
 from voltgym.agents.base import Policy, Progress
 from voltgym.agents.policies import DesignPolicy
 from voltgym.envs.core import Episodes, make_episodes
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, as_array
 from voltgym.envs.problem import Design, DesignProblem
 from voltgym.surrogates.base import take
 
@@ -90,7 +90,11 @@ class TunedDesign:
         search = _Search(problem, budget, out, progress)
         low, high = problem.bounds
         limits = NonlinearConstraint(lambda z: search.look(low + z * (high - low))[1], 0.0, np.inf)
-        start, rng = np.broadcast_to(self.start, low.shape), np.random.default_rng(seed)
+        start, rng = as_array("start", self.start, float), np.random.default_rng(seed)
+        if start.shape not in ((), low.shape) or not ((start >= low) & (start <= high)).all():
+            expected = f"one number, or {len(low)}, within {low.tolist()} ... {high.tolist()}"
+            raise VoltGymError(f"start is {self.start!r}; expected {expected}")
+        start = np.broadcast_to(start, low.shape)
         while problem.ledger.left("evaluations") > len(low):
             minimize(
                 lambda z: search.look(low + z * (high - low))[0],

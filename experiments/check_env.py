@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from voltgym.envs.errors import VoltGymError
+from voltgym.experiments import configs
 from voltgym.experiments.making import make_env
 
 USAGE = """usage: voltgym check-env ID [argument=value ...]
@@ -23,15 +24,13 @@ def mark(ok: bool, required: bool) -> str:
 
 def main(argv: list[str]) -> None:
     """Print the findings; exit status 1 if something is wrong."""
-    from omegaconf import OmegaConf
-
     if not argv or "=" in argv[0]:
         raise VoltGymError(f"which environment?\n{USAGE}")
+    env_id = argv[0]
     for argument in argv[1:]:
         if "=" not in argument:
             raise VoltGymError(f"cannot read {argument!r}: expected argument=value")
-    env_id = argv[0]
-    kwargs: Any = OmegaConf.to_container(OmegaConf.from_dotlist(argv[1:]))
+    kwargs: Any = configs.merge({"kwargs": {}}, [f"kwargs.{argument}" for argument in argv[1:]])["kwargs"]
     make_env(env_id, kwargs).close()  # an id or an argument that doesn't exist is said in one line
     from voltgym.envs.checker import check_env_contract
 

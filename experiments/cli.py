@@ -66,6 +66,10 @@ def run_command(command: str, argv: list[str]) -> None:
     except BrokenPipeError:  # `voltgym list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # a full disk, a read-only folder, a file where a folder was expected
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"voltgym {command}: {where}{error.strerror or error}; choose another place, or free it", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
 from voltgym.experiments import configs, metrics, tables
 from voltgym.experiments.files import write_json, write_text
 from voltgym.experiments.jobs import Job, display_for, run_jobs
@@ -47,7 +47,9 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
             raise VoltGymError(
                 f"suite {name}: {key!r} is {found!r}; expected a {kind.__name__}, see conf/suite/demo.yaml"
             )
-    return configs.merge(suite, overrides)
+    merged = configs.merge(suite, overrides)
+    whole_number("workers", merged["workers"], most=1000)
+    return {**merged, "folder": str(merged["folder"])}
 
 
 def make_jobs(suite: Mapping[str, Any]) -> list[Job]:

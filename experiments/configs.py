@@ -55,16 +55,29 @@ def _is_choice(override: str) -> bool:
     return key in groups() or key.startswith("hydra.searchpath") or key.startswith("hydra/")
 
 
+def _names(override: str, key: str) -> bool:
+    return override.lstrip("+~").split("=")[0].split("@")[0] == key
+
+
 def _compose(name: str, overrides: Sequence[str]) -> Any:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     try:
         with hydra.initialize_config_module(config_module=PACKAGE, version_base="1.3"):
             return hydra.compose(config_name=name, overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise _explain(error, name, overrides) from None
+    except (ValueError, OSError, YAMLError) as error:  # env=null; a config file of the user's that cannot be read
+        raise VoltGymError(f"the overrides {' '.join(overrides)} cannot be composed: {one_line(error)}") from None
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of somebody else's error, or its kind where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _explain(error: Exception, name: str, overrides: Sequence[str]) -> VoltGymError:
@@ -76,7 +89,8 @@ def _explain(error: Exception, name: str, overrides: Sequence[str]) -> VoltGymEr
         return UnknownName(group, found, options)
     key = re.match(r"Could not override '([^']+)'", text)
     if key:
-        return unknown_key(key[1], _compose(name, [o for o in overrides if _is_choice(o)]))
+        others = [o for o in overrides if _is_choice(o) and not _names(o, key[1])]
+        return unknown_key(key[1], _compose(name, others))
     bad = getattr(error, "override", None)
     if bad is not None:
         return VoltGymError(
@@ -105,10 +119,28 @@ def check_types(config: Mapping[str, Any], default: Mapping[str, Any], parent: s
         if name not in config:
             continue
         found, where = config[name], f"{parent}{name}"
+        if isinstance(usual, Mapping) and found is None:
+            raise VoltGymError(f"{where} is null; expected keys ({', '.join(map(str, usual)) or 'none is {}'})")
         if isinstance(usual, Mapping) and isinstance(found, Mapping):
             check_types(found, usual, f"{where}.")
         elif not _fits(found, usual):
             raise VoltGymError(f"{where} is {found!r}; expected {_kind(usual)}, such as its default {usual!r}")
+
+
+WHOLE = ("env.id", "env.kwargs", "agent", "name", "seed", "quiet", "budget", "evaluation.split", "evaluation.episodes",
+         "evaluation.batch", "evaluation.kwargs", "evaluation.recheck.fidelity", "evaluation.recheck.episodes",
+         "evaluation.recheck.tolerances")  # fmt: skip
+"""What the config of a training cannot do without."""
+
+
+def check_whole(config: Mapping[str, Any]) -> None:
+    """Raise `VoltGymError` where a config of a training lacks a key (``~key`` on the command line takes one away)."""
+    for key in WHOLE:
+        node: Any = config
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                raise VoltGymError(f"the config has no {key!r}, which a training needs; leave ~{key} out, or set it")
+            node = node[part]
 
 
 def _fits(found: Any, usual: Any) -> bool:
@@ -141,7 +173,10 @@ def merge(default: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any
     New keys are allowed only below a key whose default is an empty mapping.
     """
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
+    overrides = list(overrides)
     out = OmegaConf.create(dict(default))
     for override in overrides:
         key, sign, _ = override.partition("=")
@@ -150,8 +185,14 @@ def merge(default: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any
         parent = OmegaConf.select(out, key.rpartition(".")[0]) if "." in key else None
         if OmegaConf.select(out, key, default=Ellipsis) is Ellipsis and not _open(default, key, parent):
             raise unknown_key(key, default)
-        out = OmegaConf.merge(out, OmegaConf.from_dotlist([override]))  # type: ignore[assignment]
-    plain: Any = OmegaConf.to_container(out, resolve=True)
+        try:
+            out = OmegaConf.merge(out, OmegaConf.from_dotlist([override]))  # type: ignore[assignment]
+        except (YAMLError, ValueError) as error:
+            raise VoltGymError(f"cannot read {override!r}: its value is not YAML ({one_line(error)})") from None
+    try:
+        plain: Any = OmegaConf.to_container(out, resolve=True)
+    except OmegaConfBaseException as error:
+        raise VoltGymError(f"cannot fill in {' '.join(overrides)}: {one_line(error)}") from None
     check_types(plain, default)
     return {str(name): value for name, value in plain.items()}
 
@@ -183,6 +224,8 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
             values.append([text])
         elif override.is_discrete_sweep() and not override.is_interval_sweep():
             values.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()])
+            if not values[-1]:
+                raise VoltGymError(f"the sweep {text!r} has no values; expected some, as in seed=0,1,2 or range(0,3)")
     base = [options[0] for options in values]
     others = [[*base[:i], v, *base[i + 1 :]] for i, options in enumerate(values) for v in options[1:]]
     return [base, *others]

@@ -144,16 +144,16 @@ class Part:
 def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], progress: Progress) -> list[Record]:
     """Evaluate the policy of ``run`` as ``settings`` (its ``evaluation`` config) say, and keep the records there."""
     config = run.config()
-    _check_spaces(config["env"], settings["kwargs"])
-    episodes, again = _count("episodes", settings["episodes"]), settings["recheck"]
-    count = min(_count("recheck.episodes", again["episodes"], least=0), episodes)
+    check_evaluation(config["env"], settings)
+    episodes, again = settings["episodes"], settings["recheck"]
+    count = min(again["episodes"], episodes)
     records = evaluate_policy(
         policy,
         config["env"]["id"],
         {**config["env"]["kwargs"], **settings["kwargs"]},
         split=settings["split"],
         episodes=episodes,
-        batch=_count("batch", settings["batch"]),
+        batch=settings["batch"],
         agent=str(config["name"]),
         seed=config["seed"],
         training={config["unit"]: config["budget"]},
@@ -167,6 +167,28 @@ def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], pr
     old = read_records(run.records_file) if run.records_file.exists() else []
     write_records(run.records_file, [*(r for r in old if _place(r) not in new), *records])
     return records
+
+
+def check_evaluation(env: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise `VoltGymError` for what in an ``evaluation`` config cannot be done with an environment."""
+    again = settings["recheck"]
+    _count("episodes", settings["episodes"])
+    _count("batch", settings["batch"])
+    replayed = _count("recheck.episodes", again["episodes"], least=0)
+    _check_spaces(env, settings["kwargs"])
+    kwargs = {name: value for name, value in {**env["kwargs"], **settings["kwargs"]}.items() if name != "split"}
+    if make_core(env["id"], 1, kwargs) is None:
+        if replayed:
+            raise VoltGymError(
+                f"recheck.episodes is {replayed}, but {env['id']} is a plain Gymnasium environment: set 0"
+            )
+        return
+    make_core(env["id"], 1, kwargs, split=settings["split"])
+    if replayed:
+        try:
+            make_core(env["id"], 1, {**kwargs, "fidelity": again["fidelity"]}, split=settings["split"])
+        except VoltGymError as error:
+            raise VoltGymError(f"recheck.episodes is {replayed}, but there can be none: {error}") from None
 
 
 def _check_spaces(env: Mapping[str, Any], changes: Mapping[str, Any]) -> None:

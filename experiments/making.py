@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 import voltgym.envs  # noqa: F401  # registers the ids
 from voltgym.envs.core import Episodes
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, shown
 
 
 def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
@@ -22,7 +24,7 @@ def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
         if module:
             importlib.import_module(module)
         return gym.spec(bare)
-    except (gym.error.Error, ImportError) as error:
+    except (gym.error.Error, ImportError, TypeError, ValueError) as error:
         raise VoltGymError(
             f"no environment {env_id!r}: {str(error).rstrip('.')} (`voltgym list envs` shows ours; one of "
             f"your own package is named package.module:Id)"
@@ -32,6 +34,9 @@ def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
 def make_env(env_id: str, env_kwargs: Mapping[str, Any], **more: Any) -> gym.Env:
     """``gym.make``, where an unknown id or argument is a `VoltGymError`."""
     find_spec(env_id)
+    mode = {**env_kwargs, **more}.get("render_mode")
+    if mode is not None and not isinstance(mode, str):  # Gymnasium itself takes it for a text
+        raise VoltGymError(f"render_mode is {shown(mode)}; expected a text such as 'rgb_array', or nothing")
     return _call(gym.make, env_id, {**env_kwargs, **more})
 
 
@@ -56,6 +61,10 @@ def _call(make: Callable[..., Any], env_id: str, kwargs: Mapping[str, Any]) -> A
         return make(env_id, **kwargs)
     except VoltGymError:
         raise
-    except (TypeError, gym.error.Error) as error:
-        given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items() if name != "vectorization_mode")
-        raise VoltGymError(f"{env_id} cannot be made with {given}: {error}") from error
+    except Exception as error:  # anybody's environment may raise anything: say what and where, keep it as the cause
+        given = ", ".join(f"{name}={shown(value)}" for name, value in kwargs.items() if name != "vectorization_mode")
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        known = isinstance(error, TypeError | gym.error.Error)
+        what = "" if known else f"{type(error).__name__} ({Path(last.filename).name}, line {last.lineno}): "
+        said = " ".join(str(error).split())
+        raise VoltGymError(f"{env_id} cannot be made with {given or 'its defaults'}: {what}{said}") from error

@@ -11,6 +11,7 @@ from voltgym.envs.charging.objective import TIME_TO_TARGET
 from voltgym.envs.charging.references import Greedy
 from voltgym.envs.charging.scenario import LONGEST, Spread
 from voltgym.envs.core import Episodes
+from voltgym.envs.errors import VoltGymError
 from voltgym.surrogates.base import take
 
 BANDS = ((0.0, 10.0), (10.0, 20.0), (20.0, 30.0), (30.0, 35.0), (35.0, 40.0))
@@ -34,6 +35,8 @@ def greedy_minutes(ambient_c: tuple[float, float], draws: int, seed: int = 0) ->
 
 def main(argv: list[str]) -> None:
     """Print the table; the number of draws a band is the one argument (default 500)."""
+    if argv and (len(argv) > 1 or not argv[0].isdecimal() or int(argv[0]) < 1):
+        raise VoltGymError(f"found {' '.join(argv)}; expected one whole number >= 1, the draws a band (default 500)")
     draws = int(argv[0]) if argv else 500
     print(
         f"{'ambient [C]':>12} {'draws':>6} {'median':>7} {'slowest [min]':>14} {'over ' + str(int(LONGEST)) + ' min':>12}"
@@ -47,4 +50,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    from voltgym.experiments.cli import run_command
+
+    run_command("redraws", sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.agents.base import Agent, Policy, save_policy
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, whole_number
 from voltgym.experiments import configs, manifest, progress
-from voltgym.experiments.evaluate import evaluate_run
+from voltgym.experiments.evaluate import check_evaluation, evaluate_run
 from voltgym.experiments.files import plain, write_json
 from voltgym.experiments.making import make_env
 from voltgym.experiments.runs import RunFolder
@@ -34,8 +35,10 @@ def run_training(config: Mapping[str, Any], path: Path) -> RunFolder:
     Whatever happens is in the manifest: its status is ``training``, ``evaluating``, ``finished``, ``failed`` or
     ``interrupted``. An agent that left a checkpoint in the folder goes on from there.
     """
+    configs.check_whole(config)
     run = RunFolder(path)
     agent = build_agent(config["agent"])
+    whole_number("seed", config["seed"], least=0, most=2**32 - 1)
     config = plain({**config, "budget": _budget(config, agent), "unit": agent.unit})
     write_json(run.manifest_file, {**manifest.start(config), **_before(run)})
     try:
@@ -64,6 +67,7 @@ def _before(run: RunFolder) -> dict[str, Any]:
 def _train(agent: Agent, config: Mapping[str, Any], run: RunFolder) -> Policy:
     env = config["env"]
     make_env(env["id"], env["kwargs"]).close()  # what is wrong with it is said here, in one line
+    check_evaluation(env, config["evaluation"])  # not after hours of training
     seen = progress.terminal(f"train {config['name']}", config["quiet"])
     kept: list[progress.Sink] = [progress.LearningCurve(run.curve_file), progress.TensorBoard(run.tensorboard)]
     with progress.Progress([*seen, *(progress.Thinned(sink) for sink in kept)]) as bar:
@@ -127,6 +131,7 @@ def _job(config: Any) -> None:
     from hydra.errors import CompactHydraException
     from hydra.types import RunMode
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     job = HydraConfig.get()
     try:
@@ -138,16 +143,19 @@ def _job(config: Any) -> None:
         resolved = OmegaConf.to_container(config, resolve=True)
         assert isinstance(resolved, dict)
         run_training({str(name): value for name, value in resolved.items()}, path)
-    except VoltGymError as error:
+    except (VoltGymError, OmegaConfBaseException, OSError) as error:
+        text = str(error) if isinstance(error, VoltGymError) else configs.one_line(error)
         if job.mode == RunMode.RUN:
-            print(f"voltgym train: {error}", file=sys.stderr)
+            print(f"voltgym train: {text}", file=sys.stderr)
             sys.exit(2)
-        raise CompactHydraException(f"voltgym train: {error}") from None  # the sweep's other jobs go on
+        raise CompactHydraException(f"voltgym train: {text}") from None  # the sweep's other jobs go on
 
 
 def main(argv: list[str]) -> None:
     """Check the overrides, then hand over to Hydra; or resume."""
     from hydra import main as hydra_main
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     if argv in (["-h"], ["--help"]):
         print(USAGE)
@@ -158,10 +166,28 @@ def main(argv: list[str]) -> None:
             raise VoltGymError("resume=RUN goes with no other override: a run goes on with the config it began with")
         resume(Path(old[0]))
         return
-    for overrides in configs.expand(_overrides(argv)):
-        configs.compose("train", overrides)
+    sweep = {"-m", "--multirun"} & set(argv)
+    variants = configs.expand(_overrides(argv))
+    if len(variants) > 1 and not sweep:
+        raise VoltGymError(f"{' '.join(argv)} is a sweep of several values; add -m to run every combination")
+    name = _value(argv, ("--config-name", "-cn")) or "train"
+    for overrides in variants:
+        configs.check_whole(configs.compose(name, overrides))
     sys.argv = ["voltgym train", *argv]
-    hydra_main(config_path=f"pkg://{configs.PACKAGE}", config_name="train", version_base="1.3")(_job)()
+    run = hydra_main(config_path=f"pkg://{configs.PACKAGE}", config_name="train", version_base="1.3")(_job)
+    if sweep:
+        run()
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, instead of printing it in its own way
+    try:
+        run()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise VoltGymError(configs.one_line(error)) from None
+
+
+def _value(argv: list[str], flags: tuple[str, ...]) -> str | None:
+    """What follows the last of ``flags``."""
+    return next((b for a, b in reversed(list(pairwise(argv))) if a in flags), None)
 
 
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")

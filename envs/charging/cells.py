@@ -17,6 +17,7 @@ from typing import Any
 import pybamm
 
 from voltgym.envs.charging.cell_files import DATA, CellError, Source, own_cells, pybamm_sets, read_file, read_set
+from voltgym.envs.charging.plausible import check_capacity, check_numbers
 from voltgym.envs.errors import UnknownName, shown
 
 __all__ = ["Cell", "CellError", "UnknownCell", "list_cells", "load_cell"]
@@ -136,7 +137,9 @@ def _from_set(name: str) -> Cell:
 def _make(source: Source, key: str) -> Cell:
     parameters = source.parameters
     _check_full_cell(source)
+    check_numbers(f"{source.name} ({source.origin})", parameters)
     limits, capacity = _equilibrium(source)
+    check_capacity(f"{source.name} ({source.origin})", float(parameters["Nominal cell capacity [A.h]"]), capacity)
     return Cell(
         name=source.name,
         version=source.version,
@@ -146,7 +149,7 @@ def _make(source: Source, key: str) -> Cell:
         **limits,
         lower_voltage=float(parameters["Lower voltage cut-off [V]"]),
         upper_voltage=float(parameters["Upper voltage cut-off [V]"]),
-        digest=_digest(parameters),
+        digest=_digest(source),
         key=key,
         citations=source.citations,
         notes=source.notes,
@@ -191,8 +194,12 @@ def _equilibrium(source: Source) -> tuple[dict[str, float], float]:
     return {"x0": x0, "x100": x100, "y0": y0, "y100": y100}, negative * (x100 - x0)
 
 
-def _digest(parameters: pybamm.ParameterValues) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        text = json.dumps(parameters.to_json(), sort_keys=True, default=str)
+def _digest(source: Source) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text = json.dumps(source.parameters.to_json(), sort_keys=True, default=str)
+    except Exception as error:  # PyBaMM calls the file's own functions here, and they may divide by zero
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CellError(f"{source.name} ({source.origin}): a function in it cannot be evaluated: {reason}.") from None
     return hashlib.sha256(text.encode()).hexdigest()

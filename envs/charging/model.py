@@ -129,7 +129,24 @@ def _build(cell: Cell, fidelity: str) -> BuiltModel:
             f"{cell.name} ({cell.source}) cannot be built as {fidelity} with a lumped thermal model: {reason}. "
             "Add what is missing to the cell's parameters, or use another cell."
         ) from None
-    return _functions(cell, fidelity, discretised)
+    built = _functions(cell, fidelity, discretised)
+    _check_at_rest(built)
+    return built
+
+
+def _check_at_rest(built: BuiltModel) -> None:
+    """A cell that is nothing but NaN before anything has happened is a mistake in its parameters, not an episode."""
+    rest = {"Current function [A]": 0.0, "Ambient temperature [K]": 298.15, "Initial SOC": 0.5}
+    u = np.array([rest.get(name, 0.0 if "resistance" in name else 1.0) for name in built.inputs])
+    y = built.initial(u)
+    found = dict(zip(built.outputs, built.observe(y, u).full().ravel(), strict=True))
+    found["the rates of change"] = float(np.sum(built.equations(y, u).full()))
+    bad = [name for name, value in found.items() if not np.isfinite(value)]
+    if bad:
+        raise CellError(
+            f"{built.cell.name} ({built.cell.source}) as {built.fidelity}, at rest at 25 C and 50 %, has no finite "
+            f"{', '.join(bad)}. Check its functions and numbers for NaN, division by zero and negative concentrations."
+        )
 
 
 def _parameters(cell: Cell) -> pybamm.ParameterValues:

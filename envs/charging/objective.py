@@ -97,14 +97,17 @@ class ProtocolObjective(Limits):
     """
 
     longest = 90.0  # [min]
+    scales = {**Limits.scales, TIME_TO_TARGET: 1.0}  # noqa: RUF012
+    tolerances = {**Limits.tolerances, TIME_TO_TARGET: 0.0}  # noqa: RUF012
+    hard = {**Limits.hard, TIME_TO_TARGET: 0.0}  # noqa: RUF012  # there is no later step that could still charge
 
     def __init__(self, *, penalty: float = 0.1, **limits: float) -> None:
         super().__init__(**limits)
         self.penalty = number("penalty", penalty, "a number >= 0")
 
-    def broken(self, measured: Measured) -> np.ndarray:
-        """(N,) a slack is beyond its hard margin, or the time is up: there is no later step that could still charge."""
-        return super().broken(measured) | (measured["Reached"] == 0)
+    def slacks(self, measured: Measured) -> dict[str, np.ndarray]:
+        """(N,) those of :class:`Limits`, and the time that was left of 90 min [min]."""
+        return super().slacks(measured) | {TIME_TO_TARGET: self.longest - measured[TIME_TO_TARGET]}
 
     def value(self, measured: Measured) -> dict[str, np.ndarray]:
         """(N,) minutes until the slowest cell is full; the capacity lost in cycling, where it was asked for."""

@@ -102,6 +102,8 @@ class ProtocolTwin:
         """The state of the cells and what is kept of a run, all (N, cells, ...)."""
         m = self.twin.measure(flat)
         reached = m["SOC"] >= self.target_soc - 1e-9
+        missing = (self.target_soc - m["SOC"]) * (m["Time [s]"] > 0)  # nothing is late before it began
+        late = self.longest * (1 + missing)
         kept = {_CELL + name: values for name, values in flat.items()} | {
             **{name: m[name] for name in EXTREMES},
             **extremes,
@@ -109,6 +111,6 @@ class ProtocolTwin:
             "End SOC": m["SOC"],
             "Counted at start": m["Initial SOC"] + m["Initial SOC error"],
             "Reached": reached.astype(float),
-            "Minutes": np.where(reached, m["Time [s]"] / 60, self.longest),
+            "Minutes": np.where(reached, m["Time [s]"] / 60, late),
         }
         return {name: values.reshape(n, -1, *values.shape[1:]) for name, values in kept.items()}

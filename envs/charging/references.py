@@ -16,7 +16,7 @@ import numpy as np
 from voltgym.envs.charging.objective import ANODE, TEMPERATURE, VOLTAGE, Limits
 from voltgym.envs.charging.scenario import NOMINAL
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.errors import UnknownName, VoltGymError, number
 from voltgym.envs.lookahead import largest_feasible
 from voltgym.surrogates.base import State, put
 
@@ -71,6 +71,8 @@ class Greedy(_Kept):
             "margins": dict(margins or {}),
             "information": information,
         }
+        if max_rate is not None:
+            number("max_rate", max_rate, "a C-rate > 0", low=1e-6)
         self.limits, self.max_rate, self.margins = limits, max_rate, dict(margins or {})
         self.information = information
         self.episodes: Episodes | None = None

@@ -15,7 +15,7 @@ from voltgym.envs.charging.kernel.lower import Unsupported
 from voltgym.envs.charging.kernel.twin import KernelTwin
 from voltgym.envs.charging.model import FIDELITIES
 from voltgym.envs.charging.twin import PyBaMMTwin
-from voltgym.envs.errors import check_name, number
+from voltgym.envs.errors import VoltGymError, check_name, number
 
 COMPILED = ("SPM", "SPMe")
 """Fidelities that the kernel is for."""
@@ -33,7 +33,7 @@ def make_twin(cell: str | Path | Cell = "LGM50", fidelity: str = "SPMe", engine:
 
     Raises:
         UnknownName: no such cell, fidelity or engine.
-        Unsupported, NoCompiler: ``engine="kernel"`` was asked for and cannot run here.
+        VoltGymError: ``engine="kernel"`` was asked for and cannot run here, or a setting is wrong.
     """
     check_name("fidelity", fidelity, FIDELITIES)
     check_name("engine", engine, ENGINES)
@@ -69,5 +69,13 @@ def _warn(cell: str, fidelity: str, reason: str) -> None:
     )
 
 
-ENGINES: Mapping[str, Callable[..., Any]] = {"auto": _auto, "kernel": KernelTwin, "pybamm": PyBaMMTwin}
+def _kernel(cell: Cell, fidelity: str, **settings: Any) -> Any:
+    check_name("fidelity of the engine 'kernel'", fidelity, COMPILED)  # a DFN would compile for many minutes
+    try:
+        return KernelTwin(cell=cell, fidelity=fidelity, **settings)
+    except (Unsupported, NoCompiler) as error:
+        raise VoltGymError(f"{cell.name} {fidelity} cannot run on the kernel: {error}; use engine='auto'") from error
+
+
+ENGINES: Mapping[str, Callable[..., Any]] = {"auto": _auto, "kernel": _kernel, "pybamm": PyBaMMTwin}
 """Twins by the name of their engine."""

@@ -181,10 +181,10 @@ def test_elimination_solves() -> None:
     assert size == len(pattern)  # minimum degree: an arrow and a band fill nothing
     driver = (
         f"\nvoid one(const double *j, double ig, const double *b, double *x) {{"
-        f" vd J[{len(entries)}], A[{size}], B[{n}], X[{n}];"
+        f" vd J[{len(entries)}], A[{size}], B[{n}], C[{n}], X[{n}];"
         f" for (int i = 0; i < {len(entries)}; i++) J[i] = splat(j[i]);"
-        f" for (int i = 0; i < {n}; i++) B[i] = splat(b[i]);"
-        f" factor(J, splat(ig), A); solve(A, B, X); for (int i = 0; i < {n}; i++) x[i] = X[i][W - 1]; }}\n"
+        f" for (int i = 0; i < {n}; i++) B[i] = splat(3 * b[i]), C[i] = splat(-2 * b[i]);"
+        f" factor(J, splat(ig), A); solve(A, B, C, X); for (int i = 0; i < {n}; i++) x[i] = X[i][W - 1]; }}\n"
     )
     library, _ = load(VMATH + code + driver)
     matrix = np.zeros((n, n))

@@ -22,7 +22,7 @@ typedef struct { /* what `begin` finds at a state: derivatives, Jacobian, output
 
 typedef struct {
   Look at, kept;
-  vd y[NY], old[NY], next[NY], stage[NY], error[NY], f_old[NY], r[NY], k[STAGES][NY];
+  vd y[NY], old[NY], next[NY], stage[NY], error[NY], extra[NY], f_old[NY], r[NY], k[STAGES][NY];
   vd u[NU + 1], p[NP + 1], A[NA + 1], g[NG + 1], low[NX + 1], high[NX + 1];
   vd t, dt, h, taken, first;
   vi status, event, tries, cell;
@@ -187,6 +187,7 @@ static vi review(Lanes *s, const Job *job, vi reached) {
 /* One attempted step of the running lanes; returns the lanes that accepted it. */
 static vi attempt(Lanes *L, const Job *job, vi active, vd h) {
   vd *restrict y = L->y, *restrict next = L->next, *restrict stage = L->stage, *restrict error = L->error, *restrict r = L->r;
+  vd *restrict extra = L->extra;
   const vd *restrict f = L->at.f, *u = L->u, *p = L->p;
   vd *A = L->A;
   STAGE_K

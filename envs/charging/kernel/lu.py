@@ -46,8 +46,9 @@ def symbolic(n: int, pattern: Collection[tuple[int, int]], order: list[int]) -> 
 
 
 def emit_lu(n: int, entries: dict[tuple[int, int], int], algebraic: list[bool]) -> tuple[str, int]:
-    """C functions ``factor(J, ig, A)`` and ``solve(A, b, x)``, and the number of entries of ``A``.
+    """C functions ``factor(J, ig, A)`` and ``solve(A, b, c, x)``, and the number of entries of ``A``.
 
+    ``solve`` gives x of ``(M ig - J) x = b + c``.
     ``entries`` maps (row, column) to the index in ``J``; ``ig`` is ``1 / (gamma h)`` of every lane.
     """
     order = minimum_degree(n, entries)
@@ -77,10 +78,10 @@ def _factor(rows, order, index, entries, algebraic) -> str:
 
 
 def _solve(rows, order, index) -> str:
-    lines = ["CALLED void solve(const vd *restrict A, const vd *restrict b, vd *restrict x) {"]
+    lines = ["CALLED void solve(const vd *restrict A, const vd *restrict b, const vd *restrict c, vd *restrict x) {"]
     for i, row in enumerate(rows):
         lower = "".join(f"-A[{index[i, k]}]*x{k}" for k in row if k < i)
-        lines.append(f"vd x{i}=b[{order[i]}]{lower};")
+        lines.append(f"vd x{i}=b[{order[i]}]+c[{order[i]}]{lower};")
     for i in reversed(range(len(rows))):
         upper = "".join(f"-A[{index[i, j]}]*x{j}" for j in rows[i] if j > i)
         lines.append(f"x{i}=(x{i}{upper})*A[{index[i, i]}];" if upper else f"x{i}*=A[{index[i, i]}];")

@@ -79,15 +79,13 @@ def _combination(coefficients: tuple[float, ...], stage: str = "k{j}[i]") -> str
 
 def emit_stages(method: Tableau) -> str:
     """C statements of one step: from ``y, u, p, A, f`` (f at y) to ``k0 ...``, ``next`` (y_new) and ``error``."""
-    lines = ["solve(A, f, k0);"]
+    lines = ["FOR extra[i]=splat(0.0);", "solve(A, f, extra, k0);"]
     for s in range(1, method.stages):
-        moved = _combination(method.a[s])
+        moved, scaled = _combination(method.a[s]), _combination(method.c[s])[1:]
+        place = f"stage[i]=y[i]{moved}; " if moved else ""
+        lines.append(f"FOR {{ {place}extra[i]=MASS(i)*(({scaled})*ih); }}")
         if moved:
-            lines.append(f"FOR stage[i]=y[i]{moved};")
             lines.append("rhs(stage, u, p, y, f, L->at.J, r);")
-        value = "r[i]" if moved else "f[i]"
-        lines.append(f"FOR r[i]={value}+MASS(i)*(({_combination(method.c[s])[1:]})*ih);")
-        lines.append(f"solve(A, r, k{s});")
-    lines.append(f"FOR next[i]=y[i]{_combination(method.m)};")
-    lines.append(f"FOR error[i]={_combination(method.e).lstrip('+')};")
+        lines.append(f"solve(A, {'r' if moved else 'f'}, extra, k{s});")
+    lines.append(f"FOR {{ next[i]=y[i]{_combination(method.m)}; error[i]={_combination(method.e).lstrip('+')}; }}")
     return " ".join(lines)

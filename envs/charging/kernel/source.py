@@ -10,7 +10,7 @@ from voltgym.envs.charging.kernel.emit import emit_function, emit_tables, hoist
 from voltgym.envs.charging.kernel.graph import Graph
 from voltgym.envs.charging.kernel.lower import Lowered
 from voltgym.envs.charging.kernel.lu import emit_lu
-from voltgym.envs.charging.kernel.rosenbrock import RODAS3, Tableau, emit_stages
+from voltgym.envs.charging.kernel.rosenbrock import RODAS4, Tableau, emit_stages
 
 LANES = 8
 """Cells in a vector: one AVX-512 register of doubles, two of AVX2, four of NEON."""
@@ -32,7 +32,7 @@ class Source:
     """Vector operations in each generated function, for benchmarks and curiosity."""
 
 
-def write_source(lowered: Lowered, method: Tableau = RODAS3, hold: bool = True) -> Source:
+def write_source(lowered: Lowered, method: Tableau = RODAS4, hold: bool = True) -> Source:
     """C for a lowered model whose groups are ``outputs``, ``extremes``, ``events`` and ``initial``."""
     graph, groups = lowered.graph, lowered.groups
     held = held_rows(lowered) if hold else []

@@ -33,7 +33,7 @@ from voltgym.surrogates.base import State
 TABLE = Path(__file__).with_name("support.csv")
 
 CELLS, STEPS, DT = 64, 80, 30.0
-"""The test: ``CELLS`` scenarios, each charged for ``STEPS`` steps of ``DT`` seconds at a new random current every step."""
+"""The test: ``CELLS`` scenarios, each charged for ``STEPS`` steps of ``DT`` s, at a new random current every step."""
 
 MOST_C = (1.6, 0.8, 0.4, 0.2)
 """Largest C-rates to draw from: the first is taken at which nine of ten cells stay within the environments' limits."""
@@ -74,12 +74,15 @@ def currents(n: int, steps: int, most: float = MOST_C[0], seed: int = 1) -> np.n
 
 
 def inside(twin: KernelTwin | PyBaMMTwin, measured: dict[str, np.ndarray]) -> np.ndarray:
-    """(N,) whether an episode would go on: at most 0.3 V beyond the upper cut-off, or beyond the limit of plating.
+    """(N,) whether a cell still counts.
 
-    Further out, where a surface runs full or empty, the voltage has a singularity, and no error has a bound.
+    It does up to 0.3 V beyond the upper cut-off or the limit of plating, where episodes end, and while no surface is within
+    half a per cent of full or empty, where the voltage has a singularity.
     """
     high = measured["Maximum voltage [V]"] <= twin.cell.upper_voltage + Limits.hard[VOLTAGE]
-    return high & (measured["Minimum anode potential [V]"] >= -Limits.hard[ANODE])
+    surfaces = np.stack([measured["Negative surface stoichiometry"], measured["Positive surface stoichiometry"]])
+    regular = (np.abs(surfaces - 0.5) <= 0.495).all(axis=0)
+    return high & regular & (measured["Minimum anode potential [V]"] >= -Limits.hard[ANODE])
 
 
 def endurable(twin: KernelTwin, n: int = CELLS, steps: int = STEPS) -> float:
