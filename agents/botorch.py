@@ -88,9 +88,9 @@ class BoTorchAgent:
     violates least.
 
     A design that fails or does not reach its goal is infeasible; the models are told the worst value seen, and whether
-    the goal was reached as one more slack (+1 or -1). Slacks enter the models in units of their scales, squashed
-    smoothly to ``clip`` (``clip tanh(slack / clip)``: slope 1 and sign kept at zero), so that designs far outside do
-    not rule the fit. Where a model cannot be fitted, the next Sobol points are taken.
+    the goal was reached as one more slack (+1 or -1). Slacks enter the models in units of their scales, as a
+    logarithm where broken and squashed where kept, so that designs far outside, or far inside, do not rule the fit and
+    still tell which is worse. Where a model cannot be fitted, the next Sobol points are taken.
 
     Args:
         design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
@@ -100,7 +100,6 @@ class BoTorchAgent:
             None for the environment's own, but ``validation`` in place of ``train``. One episode if it is ``nominal``.
         margins: how much of a slack must be left, by name, in the slack's unit.
         log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
-        clip: see above.
         restarts, iterations, raw_samples, mc_samples: of the search for the largest acquisition.
         threads: of PyTorch.
         default_budget: evaluations, where none is asked for.
@@ -118,11 +117,10 @@ class BoTorchAgent:
         episodes: int = 1,
         margins: Mapping[str, float] | None = None,
         log_value: bool = False,
-        clip: float = 10.0,
-        restarts: int = 4,
-        iterations: int = 30,
-        raw_samples: int = 128,
-        mc_samples: int = 64,
+        restarts: int = 3,
+        iterations: int = 20,
+        raw_samples: int = 256,
+        mc_samples: int = 32,
         threads: int = 1,
         default_budget: int = 60,
     ) -> None:
@@ -131,7 +129,7 @@ class BoTorchAgent:
                 raise VoltGymError(f"{name} is {count!r}; expected a whole number >= 1")
         self.design, self.initial, self.batch_size = design, initial, batch_size
         self.split, self.episodes, self.margins = split, episodes, dict(margins or {})
-        self.log_value, self.clip = log_value, clip
+        self.log_value = log_value
         self.restarts, self.iterations = restarts, iterations
         self.raw_samples, self.mc_samples = raw_samples, mc_samples
         self.threads, self.default_budget = threads, default_budget
@@ -302,10 +300,12 @@ class BoTorchAgent:
         vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
         return merit, slacks[:, vary], margins[vary]
 
-    def _squash(self, slack: np.ndarray) -> np.ndarray:
-        """Slacks in scales, with slope 1 at zero, above ``-clip`` and below ``clip / 5``."""
-        bound = np.where(slack < 0, self.clip, self.clip / 5)
-        return bound * np.tanh(slack / bound)
+    @staticmethod
+    def _squash(slack: np.ndarray) -> np.ndarray:
+        """Slacks in scales, with slope 1 at zero: logarithmic where broken, so that far designs still tell which is
+        worse, and below 1 where kept, since how well a limit is kept does not matter.
+        """
+        return np.where(slack < 0, -np.log1p(np.maximum(-slack, 0)), np.tanh(slack))
 
 
 def _first(samples: Any, X: Any = None) -> Any:

@@ -133,9 +133,9 @@ WHOLE = ("env.id", "env.kwargs", "agent", "name", "seed", "quiet", "budget", "ev
 """What the config of a training cannot do without."""
 
 
-def check_whole(config: Mapping[str, Any]) -> None:
+def check_whole(config: Mapping[str, Any], keys: Iterable[str] = WHOLE) -> None:
     """Raise `VoltGymError` where a config of a training lacks a key (``~key`` on the command line takes one away)."""
-    for key in WHOLE:
+    for key in keys:
         node: Any = config
         for part in key.split("."):
             if not isinstance(node, Mapping) or part not in node:

@@ -9,6 +9,7 @@ from typing import Any
 
 from voltgym.agents.base import Policy, Progress, Silent
 from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.configs import WHOLE, check_whole
 from voltgym.experiments.making import make_core, make_env
 from voltgym.experiments.manifest import fingerprint
 from voltgym.experiments.records import Record, key, make_record, read_records, write_records
@@ -171,6 +172,7 @@ def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], pr
 
 def check_evaluation(env: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Raise `VoltGymError` for what in an ``evaluation`` config cannot be done with an environment."""
+    check_whole({"evaluation": settings}, [key for key in WHOLE if key.startswith("evaluation.")])
     again = settings["recheck"]
     _count("episodes", settings["episodes"])
     _count("batch", settings["batch"])
@@ -223,7 +225,10 @@ def main(argv: list[str]) -> None:
         raise VoltGymError(f"which run?\n{USAGE}")
     run = RunFolder(Path(argv[0]))
     policy = run.load_policy()
-    settings = configs.merge(run.config()["evaluation"], argv[1:])
+    kept = run.config()["evaluation"]
+    if not isinstance(kept, dict):
+        raise VoltGymError(f"{run.manifest_file} is damaged: its evaluation is {kept!r}; run the training again")
+    settings = configs.merge(kept, argv[1:])
     with progress.Progress(progress.terminal(f"evaluate {run.path.name}")) as bar:
         records = evaluate_run(run, policy, settings, bar)
     tables.show([tables.summary(run.config()["name"], records, settings)])

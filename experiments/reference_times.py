@@ -44,9 +44,7 @@ def best_five_stage(cell: str) -> tuple[np.ndarray, float]:
     agent = TunedDesign(RatesBySOC(5), start=0.6, split="nominal", episodes=1)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        policy: Any = agent.train(
-            FAST_CHARGE, {"cell": cell}, budget=EVALUATIONS, seed=0, out=out, progress=Silent()
-        )
+        policy: Any = agent.train(FAST_CHARGE, {"cell": cell}, budget=EVALUATIONS, seed=0, out=out, progress=Silent())
     return np.array(policy.x), minutes(policy, cell=cell)
 
 

@@ -8,8 +8,15 @@ from typing import Any
 
 from voltgym.agents.base import Policy, describe_policy, load_policy
 from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.configs import check_whole
 from voltgym.experiments.files import plain, write_json
 from voltgym.experiments.records import read_json_lines
+
+KEYS = ("status", "started", "config")
+"""What no manifest is without."""
+
+NEEDED = ("env.id", "env.kwargs", "agent", "evaluation", "name")
+"""What of its config is needed to evaluate or to report a run."""
 
 
 class RunFolder:
@@ -27,13 +34,22 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any]:
         """The manifest. Raises `VoltGymError` if this is no run folder or its manifest is damaged."""
-        return self._read(self.manifest_file)
+        manifest = self._read(self.manifest_file)
+        missing = [key for key in KEYS if key not in manifest]
+        if missing:
+            what = f"it has no {', '.join(missing)}"
+            raise VoltGymError(f"{self.manifest_file} is damaged: {what}; restore it or run the training again")
+        return manifest
 
     def config(self) -> dict[str, Any]:
         """The resolved config that the run was started with."""
         config = self.manifest().get("config")
-        if not isinstance(config, dict) or not {"env", "agent", "evaluation"} <= config.keys():
+        if not isinstance(config, dict):
             raise VoltGymError(f"{self.manifest_file} holds no config of a training; run the training again")
+        try:
+            check_whole(config, NEEDED)
+        except VoltGymError as error:
+            raise VoltGymError(f"{self.manifest_file} is damaged: {error}") from None
         return config
 
     def _read(self, file: Path) -> dict[str, Any]:

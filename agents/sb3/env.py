@@ -143,7 +143,8 @@ def make_training_env(
     if module:
         import_module(module)
     entry = gym.spec(name).vector_entry_point
-    if entry is None or "autoreset_mode" not in inspect.signature(load_env_creator(str(entry))).parameters:
+    make: Any = load_env_creator(entry) if isinstance(entry, str) else entry
+    if make is None or "autoreset_mode" not in inspect.signature(make).parameters:
         return PlainVecEnv(env_id, env_kwargs, n)
     how: dict[str, Any] = {"vectorization_mode": "vector_entry_point", "autoreset_mode": "SameStep"}
     env = gym.make_vec(env_id, num_envs=n, **how, **env_kwargs).unwrapped
@@ -155,13 +156,13 @@ def _is_box(space: gym.Space) -> bool:
 
 
 def symmetric(space: gym.Space) -> gym.Space:
-    """A bounded Box as one of [-1, 1]; a discrete space as it is. `VoltGymError` for what no policy here can act in."""
-    describe_space(space)
-    return gym.spaces.Box(-1.0, 1.0, space.shape, np.float32) if _is_box(space) else space
+    """A bounded Box as one of [-1, 1], a Discrete space counted from 0. `VoltGymError` for what no policy can act in."""
+    about = describe_space(space)
+    return gym.spaces.Box(-1.0, 1.0, space.shape, np.float32) if _is_box(space) else gym.spaces.Discrete(about["n"])
 
 
-def to_physical(actions: np.ndarray, space: gym.Space) -> np.ndarray:
-    """(N, ...) actions in [-1, 1] to the bounds of a Box; discrete ones as they are."""
-    if not isinstance(space, gym.spaces.Box):
-        return actions
+def to_physical(actions: np.ndarray, space: Any) -> np.ndarray:
+    """(N, ...) actions of the :func:`symmetric` space to the environment's own."""
+    if not _is_box(space):
+        return actions + space.start
     return (space.low + (np.clip(actions, -1, 1) + 1) / 2 * (space.high - space.low)).astype(np.float32)

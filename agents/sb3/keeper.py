@@ -130,6 +130,7 @@ class Keeper(BaseCallback):
         self.init_callback(model)
         self.best = self.checkpoint.load(model, self.env.ledger)
         self._told = self._validated = self._saved = model.num_timesteps
+        self.curve.parent.mkdir(parents=True, exist_ok=True)
         lines = self.curve.read_text().splitlines() if self.curve.exists() else []
         steps = [json.loads(line)["steps"] if line.endswith("}") else np.inf for line in lines]
         self.curve.write_text("".join(f"{a}\n" for a, at in zip(lines, steps, strict=True) if at <= self._saved))

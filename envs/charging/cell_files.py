@@ -125,6 +125,7 @@ def _read_bpx(path: Path, content: dict[str, Any]) -> Source:
     for section in ("Header", "Parameterisation"):
         if not isinstance(content.get(section), dict):
             raise CellError(f"{path}: not a valid BPX file: the section {section!r} is missing or not a mapping.")
+    _check_bpx_numbers(path, content["Parameterisation"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -139,6 +140,38 @@ def _read_bpx(path: Path, content: dict[str, Any]) -> Source:
     notes = tuple(dict.fromkeys(str(warning.message) for warning in caught))
     header = content["Header"]
     return Source(str(header.get("Title", path.stem)), f"BPX {header.get('BPX')}", str(path), parameters, (), notes)
+
+
+BPX_POSITIVE = frozenset(
+    (
+        "Thickness [m]",
+        "Particle radius [m]",
+        "Porosity",
+        "Transport efficiency",
+        "Surface area per unit volume [m-1]",
+        "Maximum concentration [mol.m-3]",
+        "Initial concentration [mol.m-3]",
+        "Conductivity [S.m-1]",
+        "Diffusivity [m2.s-1]",
+        "Reaction rate constant [mol.m-2.s-1]",
+        "Electrode area [m2]",
+        "External surface area [m2]",
+        "Volume [m3]",
+        "Density [kg.m-3]",
+        "Specific heat capacity [J.K-1.kg-1]",
+        "Reference temperature [K]",
+        "Nominal cell capacity [A.h]",
+    )
+)
+"""Fields of a BPX file that are greater than zero in every cell, where they are numbers; PyBaMM does not say which."""
+
+
+def _check_bpx_numbers(path: Path, section: Mapping[str, Any], where: str = "Parameterisation") -> None:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            _check_bpx_numbers(path, value, f"{where} > {name}")
+        elif name in BPX_POSITIVE and isinstance(value, int | float) and not 0 < value < float("inf"):
+            raise CellError(f"{path}: {where} > {name} is {value!r}; expected a number > 0. Repair that field.")
 
 
 def _first_errors(error: ValidationError, most: int = 4) -> str:
@@ -195,7 +228,7 @@ def _take(path: Path, parameters: pybamm.ParameterValues, donor: Source, names: 
 
 
 def _check_name(path: Path, name: str, parameters: Mapping[str, Any] | pybamm.ParameterValues) -> None:
-    if name not in parameters:
+    if isinstance(name, list | dict) or name not in parameters:
         raise CellError(
             f"{path}: there is no parameter {name!r}.{_hint(str(name), list(parameters.keys()))} "
             "Names are PyBaMM's, units included."

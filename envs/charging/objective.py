@@ -67,12 +67,13 @@ class Limits:
 class FastChargeObjective(Limits):
     """Fast charging, a step at a time.
 
-    ``reward = 2 (SOC gained, up to the target) - 0.01 - min(penalty * log(1 + violation), 0.1) + 0.5 at the target``,
-    where the violation is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode
+    ``reward = 2 (SOC gained, up to the target) - 0.01 - min(penalty * log(1 + v), 0.1) + 0.5 / (1 + v) at the target``,
+    where the violation ``v`` is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode
     potential. The logarithm is steep where a violation begins, which makes one never worth its minutes, and still has a
-    slope where it is gross. At up to 3C a step lies within [-0.11, 0.55], and a charge that keeps the limits
-    returns between 0.1 and 2. ``penalty=0`` leaves a pure cost signal (``info["cost"]``) for constrained agents. A
-    failure or a broken hard limit gives less than the worst rest of the episode could, at least -20.1.
+    slope where it is gross; the bonus shrinks with it, or an agent learns to rush over the finish. At up to 3C a step
+    lies within [-0.11, 0.55], and a charge that keeps the limits returns between 0.1 and 2. ``penalty=0`` leaves
+    violations to the cost signal (``info["cost"]``), for constrained agents. A failure or a broken hard limit gives less
+    than the worst rest of the episode could, at least -20.1.
     """
 
     def __init__(self, *, penalty: float = 0.03, margin: float = 0.0, **limits: float) -> None:
@@ -83,9 +84,10 @@ class FastChargeObjective(Limits):
     def reward(self, before: Measured, after: Measured, goal: np.ndarray, failure: np.ndarray) -> np.ndarray:
         """(N,) see the class."""
         worst = WORST_PENALTY if self.penalty else 0.0
-        penalty = np.minimum(self.penalty * np.log1p(self.violation(after, self.margin)), worst)
+        violation = self.violation(after, self.margin) if self.penalty else np.zeros(len(goal))
+        penalty = np.minimum(self.penalty * np.log1p(violation), worst)
         gained = np.minimum(after["SOC"], self.target_soc) - np.minimum(before["SOC"], self.target_soc)
-        reward = 2 * gained - STEP_COST - penalty + GOAL_BONUS * goal
+        reward = 2 * gained - STEP_COST - penalty + GOAL_BONUS * goal / (1 + violation)
         # Not what the failed step gained, which would make ending on a full-rate step pay: less than every step left.
         return np.where(failure != 0, -(STEP_COST + worst) * (after["Steps left"] + 2), reward)
 

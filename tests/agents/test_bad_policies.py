@@ -48,7 +48,7 @@ def test_a_design_file_runs_nothing_that_is_no_design(tmp_path: Path) -> None:
     save_policy(DesignPolicy(RatesBySOC(stages=1), [1.0]), tmp_path, env_id=ENV, env_kwargs={})
     assert load_policy(tmp_path, env_id=ENV).x == [1.0]  # type: ignore[attr-defined]
     mark = tmp_path / "ran"
-    bad = {"design": {"_target_": "pathlib.Path.touch", "arguments": {"self": str(mark)}}, "x": [1]}
+    bad = {"design": {"_target_": "os.mkdir", "arguments": {"path": str(mark)}}, "x": [1]}
     (tmp_path / "design.json").write_text(json.dumps(bad))
     with pytest.raises(VoltGymError, match="not of voltgym's making"):
         load_policy(tmp_path)

@@ -14,6 +14,7 @@ import voltgym.envs  # noqa: F401
 from voltgym.agents.base import Silent, load_policy, save_policy
 from voltgym.agents.botorch import BoTorchAgent, Point, best_of
 from voltgym.agents.policies import DesignPolicy
+from voltgym.envs.core import make_episodes
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.problem import DesignProblem, run_to_end
 
@@ -49,9 +50,9 @@ def grid_best() -> float:
 
 
 def test_it_comes_close_to_the_best_rates(tmp_path: Path) -> None:
-    """Four rates, 44 evaluations: within 7 % of the best of a dense search; as many random designs are far off."""
-    agent = BoTorchAgent(TheveninRates(), log_value=True)
-    policy = agent.train(THEVENIN, NOMINAL, budget=44, seed=1, out=tmp_path, progress=Silent())
+    """Four rates, 44 evaluations: within 5 % of the best of a dense search."""
+    agent = BoTorchAgent(TheveninRates(), log_value=True, restarts=2, iterations=15)
+    policy = agent.train(THEVENIN, NOMINAL, budget=44, seed=0, out=tmp_path, progress=Silent())
     assert isinstance(policy, DesignPolicy)
     problem = DesignProblem(THEVENIN, TheveninRates(), split="nominal")
     found = problem.evaluate(np.array([policy.x]))
@@ -59,43 +60,39 @@ def test_it_comes_close_to_the_best_rates(tmp_path: Path) -> None:
     assert found.slacks[VOLTAGE][0] >= -1e-3
     best = grid_best()
     assert best == pytest.approx(24.25, abs=0.05)
-    assert found.values[TIME][0] < 1.07 * best
+    assert found.values[TIME][0] < 1.05 * best
     assert agent.ledger.spent["evaluations"] == 44
 
 
 def test_the_policy_does_what_the_design_says(tmp_path: Path) -> None:
     _, policy, curve = train(tmp_path, 5)
-    core_values = {}
-    for name, x in (("policy", None), ("design", policy.x)):
-        from voltgym.envs.core import make_episodes
-
-        core = make_episodes(THEVENIN, 2, split="nominal")
-        policy.bind(core)
-        design: Any = TheveninRates(2)
-        if x is None:
-            design.policy = lambda _, episodes: lambda observation: policy(observation)[0]
-        values, _, _ = run_to_end(core, np.tile(policy.x, (2, 1)), design, [0, 0])
-        core_values[name] = values[TIME]
-    np.testing.assert_array_equal(core_values["policy"], core_values["design"])
+    core = make_episodes(THEVENIN, 2, split="nominal")
+    policy.bind(core)
+    design: Any = TheveninRates(2)
+    x = np.tile(policy.x, (2, 1))
+    expected, _, _ = run_to_end(core, x, design, [0, 0])
+    design.policy = lambda x, episodes: lambda observation: policy(observation)[0]
+    found, _, _ = run_to_end(core, x, design, [0, 0])
+    np.testing.assert_array_equal(found[TIME], expected[TIME])
     assert len(curve) == 5
 
 
 def test_resumed_it_asks_for_the_same_designs(tmp_path: Path) -> None:
     class Stop:
         def update(self, done: int, total: int, **numbers: float) -> None:
-            if done >= 8:
+            if done >= 6:
                 raise KeyboardInterrupt
 
-    _, _, whole = train(tmp_path / "whole", 14, initial=6, batch_size=4)
+    _, _, whole = train(tmp_path / "whole", 10, initial=4, batch_size=2)
     broken = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
-        train(broken, 14, Stop(), initial=6, batch_size=4)
+        train(broken, 10, Stop(), initial=4, batch_size=2)
     kept = (broken / "checkpoint" / "points.jsonl").read_text()
-    assert len(kept.splitlines()) >= 8
+    assert len(kept.splitlines()) >= 6
     (broken / "checkpoint" / "points.jsonl").write_text(kept + '{"x": [1.0')  # the half line that a kill leaves
-    agent, _, resumed = train(broken, 14, initial=6, batch_size=4)
+    agent, _, resumed = train(broken, 10, initial=4, batch_size=2)
     assert [line["x"] for line in resumed] == [line["x"] for line in whole]
-    assert agent.ledger.spent["evaluations"] == 14
+    assert agent.ledger.spent["evaluations"] == 10
 
 
 def test_a_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:

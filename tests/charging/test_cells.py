@@ -10,7 +10,8 @@ from voltgym.envs.charging import support
 from voltgym.envs.charging.cell_files import DATA
 from voltgym.envs.charging.cells import CellError, UnknownCell, list_cells, load_cell
 from voltgym.envs.charging.model import build_model
-from voltgym.envs.errors import UnknownName
+from voltgym.envs.charging.twins import make_twin
+from voltgym.envs.errors import UnknownName, VoltGymError
 
 
 def write(path: Path, text: str) -> Path:
@@ -147,6 +148,63 @@ def test_a_bpx_file_with_a_broken_field_names_it(tmp_path, keys, value, says):
         load_cell(changed_bpx(tmp_path, *keys, value=value))
 
 
+CELL, NEGATIVE, LIQUID = (("Parameterisation", part) for part in ("Cell", "Negative electrode", "Electrolyte"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "says"),
+    [
+        (
+            (*NEGATIVE, "Thickness [m]"),
+            -1e-4,
+            r"Negative electrode > Thickness \[m\] is -0.0001; expected a number > 0",
+        ),
+        ((*NEGATIVE, "Thickness [m]"), float("nan"), r"Thickness \[m\] is nan; expected a number > 0"),
+        ((*NEGATIVE, "Porosity"), 1.5, "expected a number > 0 and <= 1"),
+        ((*CELL, "Nominal cell capacity [A.h]"), 0.0, r"Nominal cell capacity \[A.h\] is 0.0"),
+        ((*CELL, "Nominal cell capacity [A.h]"), 1e30, "its electrodes hold 13.17 A.h"),
+        ((*CELL, "Reference temperature [K]"), 1.0, "kelvin between 200 and 400"),
+        ((*CELL, "Upper voltage cut-off [V]"), 1e30, "volts above the lower cut-off"),
+        ((*LIQUID, "Initial concentration [mol.m-3]"), -1.0, "expected a number > 0"),
+        ((*LIQUID, "Conductivity [S.m-1]"), float("nan"), "expected a number > 0"),
+        ((*LIQUID, "Conductivity [S.m-1]"), "1/0", "a function in it cannot be evaluated: ZeroDivisionError"),
+    ],
+)
+def test_numbers_that_no_cell_has_are_named(tmp_path, keys, value, says):
+    with pytest.raises(CellError, match=says) as caught:
+        load_cell(changed_bpx(tmp_path, *keys, value=value))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cell_that_is_nan_at_rest_is_refused_by_the_model(tmp_path):
+    path = changed_bpx(tmp_path, *LIQUID, "Conductivity activation energy [J.mol-1]", value=float("nan"))
+    with pytest.raises(CellError, match=r"at rest at 25 C and 50 %, has no finite Voltage \[V\]"):
+        build_model(load_cell(path), "SPMe")
+
+
+@pytest.mark.parametrize("path", ["a\0.json", "a" * 5000 + ".json", "~nobody-of-that-name/a.json", "loop.json"])
+def test_paths_that_are_none(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
+    with pytest.raises(CellError, match="Check the path"):
+        load_cell(path)
+
+
+def test_files_that_no_parser_survives(tmp_path):
+    for name, text in (("deep.json", "[" * 100_000), ("long.json", "1" * 10_000), ("deep.yaml", "[" * 3_000)):
+        with pytest.raises(CellError, match=name):
+            load_cell(write(tmp_path / name, text))
+
+
+def test_the_kernel_is_not_for_every_fidelity():
+    with pytest.raises(UnknownName, match="unknown fidelity of the engine 'kernel' 'DFN'"):
+        make_twin(fidelity="DFN", engine="kernel")
+    with pytest.raises(UnknownName, match=r"unknown setting of the engine 'auto' 'thread'\. Did you mean 'threads'"):
+        make_twin(thread=2)
+    with pytest.raises(VoltGymError, match="dt is nan; expected the length of a step in seconds"):
+        make_twin(dt=float("nan"))
+
+
 OWN = "name: mine\nversion: 3\nbase: Chen2020\n"
 
 
@@ -169,6 +227,9 @@ def test_a_users_own_cell_file(tmp_path):
         (OWN + "take: {OKane2022: Electrolyte}\n", "needs a list"),
         (OWN + 'take: {OKane2022: ["Electrolyte conductivity"]}\n', "Did you mean 'Electrolyte conductivity"),
         (OWN + 'set: {"Nominal cell capacity [A.h]": many}\n', "a number was expected"),
+        (OWN + 'set: {"Nominal cell capacity [A.h]": 0}\n', "is 0.0; expected a number > 0"),
+        (OWN + 'set: {"Negative electrode thickness [m]": .nan}\n', "is nan; expected a number > 0"),
+        (OWN + 'set: {"Reference temperature [K]": 25}\n', "is 25.0; expected kelvin between 200 and 400"),
         (OWN + "set: {Nominal capacity: 3}\n", "there is no parameter 'Nominal capacity'"),
         (OWN + "set: {1: 3}\n", "there is no parameter 1"),
         (OWN + "citations: [Chen2020]\n", "each of 'citations'"),

@@ -11,6 +11,7 @@ import pytest
 from voltgym.envs.charging.cells import load_cell
 from voltgym.envs.charging.kernel import support
 from voltgym.envs.charging.kernel.lower import Unsupported, lower
+from voltgym.envs.charging.kernel.rosenbrock import RODAS3, RODAS4, Tableau
 from voltgym.envs.charging.kernel.run import ATOL, DONE, EVENT, OTOL, RTOL, Kernel
 from voltgym.envs.charging.kernel.source import write_source
 from voltgym.envs.charging.kernel.twin import KernelTwin
@@ -243,6 +244,32 @@ class Toy:
 
 
 Y = pybamm.StateVector(slice(0, 1))
+
+
+class Pair(Toy):
+    """Two states, nonlinear."""
+
+    len_rhs = len_rhs_and_alg = 2
+
+
+@pytest.mark.parametrize(("method", "order"), [(RODAS3, 3), (RODAS4, 4)])
+def test_integrators_have_their_order(method: Tableau, order: int) -> None:
+    a, b = pybamm.StateVector(slice(0, 1)), pybamm.StateVector(slice(1, 2))
+    rate = pybamm.InputParameter("rate")
+    rhs = pybamm.numpy_concatenation(-rate * a * a * b, pybamm.exp(-a) - b * a)
+    groups = {"outputs": [a], "extremes": [a], "events": [], "initial": [pybamm.Vector([1.0, 0.5])]}
+    kernel = Kernel(write_source(lower(Pair(rhs), groups, ["rate"]), method, hold=False))
+    u = np.ones((1, 1))
+
+    def end(h: float) -> np.ndarray:  # nothing is refused, so every step is h
+        done = kernel.advance(kernel.initial(u), u, np.ones(1), np.full(1, h), rtol=1e9, otol=1e9, h_max=h)
+        assert done.tries[0] == round(1 / h)
+        return done.y[0]
+
+    exact = end(1 / 256)
+    errors = [np.abs(end(h) - exact).max() for h in (1 / 4, 1 / 8, 1 / 16)]
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(order, abs=0.35)
+    assert errors[0] > errors[1] > errors[2]
 
 
 @pytest.mark.parametrize(

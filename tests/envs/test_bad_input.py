@@ -52,13 +52,13 @@ def test_wrong_arguments_are_one_line(env_id: str, kwargs: dict, says: str, vect
 
 @pytest.mark.parametrize("value", [True, None, "3", 1.5, 0, -1, float("nan"), 10**400, [3], 3j])
 def test_whole_numbers(value: Any) -> None:
-    with pytest.raises(VoltGymError, match="n is .*; expected a whole number >= 1"):
+    with pytest.raises(VoltGymError, match=r"n is .*; expected a whole number >= 1"):
         whole_number("n", value)
 
 
 @pytest.mark.parametrize("value", [True, None, "3", -1, float("nan"), float("inf"), 10**400, [3], 3j])
 def test_numbers(value: Any) -> None:
-    with pytest.raises(VoltGymError, match="x is .*; expected a share"):
+    with pytest.raises(VoltGymError, match=r"x is .*; expected a share"):
         number("x", value, "a share")
 
 
@@ -71,7 +71,7 @@ def test_long_values_are_shown_short() -> None:
 def test_actions_that_are_no_actions(action: Any) -> None:
     env = gym.make(THEVENIN).unwrapped
     env.reset(seed=0)
-    with pytest.raises(VoltGymError, match="the action: found|got actions of shape"):
+    with pytest.raises(VoltGymError, match=r"the action: found|got actions of shape"):
         env.step(action)
 
 

@@ -53,6 +53,10 @@ def test_an_environment_is_an_id_and_its_arguments(env: str) -> None:
         (["foo"], "cannot read the override 'foo'"),
         (["a=[1"], "cannot read the override 'a=[1'"),
         (["+seed=3"], "Could not append to config"),
+        (["env=null"], "cannot be composed"),
+        (["suite=demo"], "unknown config key 'suite'"),
+        (["env.kwargs=null"], "env.kwargs is null; expected keys"),
+        (["evaluation.recheck=null"], "evaluation.recheck is null; expected keys (fidelity"),
         (["+suit=demo"], None),
     ],
 )
@@ -124,4 +128,18 @@ def test_a_sweep_is_checked_value_by_value() -> None:
 def test_an_agent_that_cannot_be_built_says_why(config: dict, says: str) -> None:
     with pytest.raises(VoltGymError, match=says) as caught:
         build_agent(config)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["env", "agent", "seed", "evaluation", "evaluation.recheck", "env.kwargs", "env.id"])
+def test_a_key_that_a_training_needs_is_missed(key: str) -> None:
+    configs.check_whole(configs.compose("train"))
+    with pytest.raises(VoltGymError, match=f"the config has no '{key}"):
+        configs.check_whole(configs.compose("train", [f"~{key}"]))
+
+
+@pytest.mark.parametrize(("override", "says"), [("split=[", "is not YAML"), ("split=${x}", "cannot fill in")])
+def test_merge_says_what_cannot_be_read(override: str, says: str) -> None:
+    with pytest.raises(VoltGymError, match=says) as caught:
+        configs.merge(DEFAULT, [override])
     assert "\n" not in str(caught.value)

@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import cli, configs, evaluate, train
+from voltgym.experiments.making import make_env
 from voltgym.experiments.records import read_json_lines, read_records, write_records
 from voltgym.experiments.runs import RunFolder
 
@@ -100,6 +102,23 @@ def test_folders_that_are_no_runs_say_so(no_report: list, tmp_path: Path) -> Non
         evaluate.main([str(tmp_path)])
 
 
+@pytest.mark.parametrize(
+    "key", ["status", "started", "config.env", "config.env.id", "config.name", "config.evaluation"]
+)
+def test_a_manifest_that_lacks_a_key_is_damaged(key: str, no_report: list, tmp_path: Path) -> None:
+    run = train.run_training(config(), tmp_path / "run")
+    manifest = json.loads(run.manifest_file.read_text())
+    *parents, last = key.split(".")
+    inner = manifest
+    for parent in parents:
+        inner = inner[parent]
+    del inner[last]
+    run.manifest_file.write_text(json.dumps(manifest))
+    for command, argument in ((evaluate.main, str(run.path)), (train.main, f"resume={run.path}")):
+        with pytest.raises(VoltGymError, match=r"manifest\.json is damaged"):
+            command([argument])
+
+
 def test_corrupt_records_stop_an_evaluation_and_survive_it(no_report: list, tmp_path: Path) -> None:
     run = train.run_training(config(), tmp_path / "run")
     write_records(run.records_file, read_records(run.records_file))
@@ -113,6 +132,57 @@ def test_corrupt_records_stop_an_evaluation_and_survive_it(no_report: list, tmp_
 def test_a_wrong_budget_names_its_unit(budget: Any, says: str, no_report: list, tmp_path: Path) -> None:
     with pytest.raises(VoltGymError, match=f"{says}; expected a whole number of env_steps"):
         train.run_training({**config(), "budget": budget}, tmp_path)
+
+
+@pytest.mark.parametrize("seed", [-1, None, 2**32, 0.5])
+def test_a_seed_that_no_generator_takes(seed: Any, no_report: list, tmp_path: Path) -> None:
+    with pytest.raises(VoltGymError, match=r"seed is .*; expected a whole number >= 0"):
+        train.run_training({**config(), "seed": seed}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "says"),
+    [
+        ({"split": "tset"}, "Did you mean 'test'"),
+        ({"episodes": 0}, "episodes is 0"),
+        ({"kwargs": {"foo": 1}}, "unknown argument"),
+        (
+            {"recheck": {"fidelity": "DFN", "episodes": 1, "tolerances": {}}},
+            "recheck.episodes is 1, but there can be none",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said_before_the_training(
+    evaluation: dict, says: str, no_report: list, tmp_path: Path
+) -> None:
+    whole = config()
+    with pytest.raises(VoltGymError, match=says):
+        train.run_training({**whole, "evaluation": {**whole["evaluation"], **evaluation}}, tmp_path)
+    assert not RunFolder(tmp_path).curve_file.exists() or not read_json_lines(RunFolder(tmp_path).curve_file)
+
+
+def test_a_broken_environment_of_somebody_else_is_one_line() -> None:
+    def broken() -> None:
+        raise RuntimeError("boom\nboom")
+
+    gym.register("Broken-v0", entry_point=broken)
+    try:
+        with pytest.raises(
+            VoltGymError, match=r"Broken-v0 cannot be made with its defaults: RuntimeError \(.*boom boom"
+        ):
+            make_env("Broken-v0", {})
+    finally:
+        del gym.registry["Broken-v0"]
+    with pytest.raises(VoltGymError, match="render_mode is 3; expected a text"):
+        make_env("VoltGym/Thevenin-v0", {"render_mode": 3})
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("")
+    done = voltgym(*TOY, "hydra.run.dir=file/run", "quiet=true")
+    assert done.returncode == 2
+    assert "Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_whole_float_is_a_budget(no_report: list, tmp_path: Path) -> None:
@@ -163,6 +233,15 @@ def test_the_command_line_trains_sweeps_and_evaluates() -> None:
         (("list", "agnt"), "unknown thing to list 'agnt'. Did you mean 'agent'?"),
         (("check-env", "VoltGym/Thevnin-v0"), "Did you mean: `Thevenin`"),
         (("compare", "dem"), "unknown suite 'dem'. Did you mean 'demo'?"),
+        (("train", "seed=1,2"), "add -m to run every combination"),
+        (("train", "seed=range(0,0)", "-m"), "has no values"),
+        (("train", "--config-name", "foo"), "Cannot find primary config 'foo'"),
+        (("train", "~seed"), "the config has no 'seed'"),
+        (("train", "suite=demo"), "unknown config key 'suite'"),
+        (("compare", "demo", "workers=0"), "workers is 0; expected a whole number >= 1"),
+        (("check-env", "VoltGym/Thevenin-v0", "max_steps=["), "is not YAML"),
+        (("check-env", "nowhere:X-v0"), "no environment 'nowhere:X-v0'"),
+        (("redraws", "many"), "expected one whole number"),
     ],
 )
 def test_a_typo_is_one_line_without_a_traceback(

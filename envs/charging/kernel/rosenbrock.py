@@ -82,10 +82,17 @@ def emit_stages(method: Tableau) -> str:
     lines = ["FOR extra[i]=splat(0.0);", "solve(A, f, extra, k0);"]
     for s in range(1, method.stages):
         moved, scaled = _combination(method.a[s]), _combination(method.c[s])[1:]
-        place = f"stage[i]=y[i]{moved}; " if moved else ""
+        place = f"stage[i]={_place(method.a[s - 1], method.a[s])}; " if moved else ""
         lines.append(f"FOR {{ {place}extra[i]=MASS(i)*(({scaled})*ih); }}")
         if moved:
             lines.append("rhs(stage, u, p, y, f, L->at.J, r);")
         lines.append(f"solve(A, {'r' if moved else 'f'}, extra, k{s});")
-    lines.append(f"FOR {{ next[i]=y[i]{_combination(method.m)}; error[i]={_combination(method.e).lstrip('+')}; }}")
+    lines.append(f"FOR {{ next[i]={_place(method.a[-1], method.m)}; error[i]={_combination(method.e).lstrip('+')}; }}")
     return " ".join(lines)
+
+
+def _place(before: tuple[float, ...], now: tuple[float, ...]) -> str:
+    """``y + sum_j now_j k_j``, or the stage before plus the newest k where that is the same (stiff accuracy)."""
+    if now[:-1] == before and now[-1] == 1.0:
+        return f"stage[i]+k{len(before)}[i]"
+    return f"y[i]{_combination(now)}"

@@ -76,8 +76,8 @@ def currents(n: int, steps: int, most: float = MOST_C[0], seed: int = 1) -> np.n
 def inside(twin: KernelTwin | PyBaMMTwin, measured: dict[str, np.ndarray]) -> np.ndarray:
     """(N,) whether a cell still counts.
 
-    It does up to 0.3 V beyond the upper cut-off or the limit of plating, where episodes end, and while no surface is within
-    half a per cent of full or empty, where the voltage has a singularity.
+    It does up to 0.3 V beyond the upper cut-off or the limit of plating, where episodes end, and while no surface is
+    within half a per cent of full or empty, where the voltage has a singularity.
     """
     high = measured["Maximum voltage [V]"] <= twin.cell.upper_voltage + Limits.hard[VOLTAGE]
     surfaces = np.stack([measured["Negative surface stoichiometry"], measured["Positive surface stoichiometry"]])

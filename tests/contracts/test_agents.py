@@ -1,0 +1,105 @@
+"""Every agent that is configured keeps the contract: it builds, trains within its budget, and its policy is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voltgym.agents.base import Agent, Policy, load_policy, save_policy
+from voltgym.envs.core import make_episodes
+from voltgym.experiments.configs import choices, compose
+from voltgym.experiments.train import build_agent
+
+THEVENIN = "VoltGym/Thevenin-v0"
+CONFIGS = sorted(choices("agent"))
+
+SMALL: dict[str, tuple[int, dict[str, Any]]] = {
+    "random": (0, {}),
+    "ppo": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300}),
+    "sac": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
+    "botorch": (10, {"design": None, "iterations": 5, "restarts": 1, "episodes": 2}),
+}
+"""The agents that apply to any environment with a Box: a budget in their unit, and what makes them small."""
+
+
+def build(name: str) -> Any:
+    config = compose("train", [f"agent={name}"])["agent"]
+    for key, value in SMALL.get(name, (0, {}))[1].items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+    return build_agent(config)
+
+
+class Interrupt:
+    """Stops the training after so many units."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.first = at, -1
+
+    def update(self, done: int, total: int, **numbers: float) -> None:
+        self.first = done if self.first < 0 else self.first
+        assert 0 <= done <= total
+        assert all(np.isfinite(number) for number in numbers.values())
+        if done >= self.at:
+            raise KeyboardInterrupt
+
+
+NEVER = 10**9
+
+
+def train(name: str, out: Path, progress: Interrupt) -> tuple[Any, Policy]:
+    agent = build(name)
+    out.mkdir(exist_ok=True)
+    budget = SMALL[name][0]
+    policy = agent.train(THEVENIN, {"max_steps": 40}, budget=budget, seed=3, out=out, progress=progress)
+    return agent, policy
+
+
+def actions(policy: Any) -> np.ndarray:
+    """The actions of the first steps of a few episodes."""
+    core = make_episodes(THEVENIN, 5, max_steps=40, split="test")
+    rows = np.arange(5)
+    observation, _ = core.reset(rows, [None] * 5, list(range(5)))
+    if hasattr(policy, "bind"):
+        policy.bind(core)
+    taken, memory = [], None
+    for step in range(8):
+        action, memory = policy(observation, memory, np.full(5, step == 0))
+        taken.append(action)
+        observation, *_ = core.step(rows, action)
+    return np.stack(taken)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_it_is_an_agent(name: str) -> None:
+    agent = build(name)
+    assert isinstance(agent, Agent)
+    assert agent.unit in ("env_steps", "evaluations")
+    assert isinstance(agent.default_budget, int)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_trains_within_its_budget_and_its_policy_is_kept(name: str, tmp_path: Path) -> None:
+    agent, policy = train(name, tmp_path / "run", Interrupt(NEVER))
+    assert isinstance(policy, Policy)
+    assert policy.information in ("bms", "full")
+    spent = getattr(agent, "ledger", None)
+    assert spent is None or 0 < spent.spent[agent.unit] <= SMALL[name][0]
+    save_policy(policy, tmp_path / "policy", env_id=THEVENIN, env_kwargs={"max_steps": 40})
+    first, again = actions(policy), actions(load_policy(tmp_path / "policy", env_id=THEVENIN))
+    assert first.shape == (8, 5, 1)
+    np.testing.assert_array_equal(first, again)
+    assert not [file for file in (tmp_path / "policy").rglob("*") if file.suffix in (".pkl", ".pt", ".zip")]
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if SMALL[name][0]])
+def test_interrupted_it_goes_on(name: str, tmp_path: Path) -> None:
+    budget = SMALL[name][0]
+    with pytest.raises(KeyboardInterrupt):
+        train(name, tmp_path, Interrupt(budget // 2))
+    goes_on = Interrupt(NEVER)
+    agent, _ = train(name, tmp_path, goes_on)
+    assert budget // 2 <= goes_on.first <= budget
+    assert agent.ledger.spent[agent.unit] <= budget
