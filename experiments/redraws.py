@@ -38,9 +38,7 @@ def main(argv: list[str]) -> None:
     if argv and (len(argv) > 1 or not argv[0].isdecimal() or int(argv[0]) < 1):
         raise VoltGymError(f"found {' '.join(argv)}; expected one whole number >= 1, the draws a band (default 500)")
     draws = int(argv[0]) if argv else 500
-    print(
-        f"{'ambient [C]':>12} {'draws':>6} {'median':>7} {'slowest [min]':>14} {'over ' + str(int(LONGEST)) + ' min':>12}"
-    )
+    print(f"{'ambient [C]':>12} {'draws':>6} {'median':>7} {'slowest [min]':>14} {f'over {LONGEST:.0f} min':>12}")
     for band in BANDS:
         minutes = np.nan_to_num(greedy_minutes(band, draws), nan=np.inf)
         low, high = band

@@ -156,7 +156,7 @@ def _is_box(space: gym.Space) -> bool:
 
 
 def symmetric(space: gym.Space) -> gym.Space:
-    """A bounded Box as one of [-1, 1], a Discrete space counted from 0. `VoltGymError` for what no policy can act in."""
+    """A bounded Box as one of [-1, 1], a Discrete space counted from 0. `VoltGymError` for any other."""
     about = describe_space(space)
     return gym.spaces.Box(-1.0, 1.0, space.shape, np.float32) if _is_box(space) else gym.spaces.Discrete(about["n"])
 

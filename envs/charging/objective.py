@@ -72,8 +72,8 @@ class FastChargeObjective(Limits):
     potential. The logarithm is steep where a violation begins, which makes one never worth its minutes, and still has a
     slope where it is gross; the bonus shrinks with it, or an agent learns to rush over the finish. At up to 3C a step
     lies within [-0.11, 0.55], and a charge that keeps the limits returns between 0.1 and 2. ``penalty=0`` leaves
-    violations to the cost signal (``info["cost"]``), for constrained agents. A failure or a broken hard limit gives less
-    than the worst rest of the episode could, at least -20.1.
+    violations to the cost signal (``info["cost"]``), for constrained agents. A failure or a broken hard limit gives
+    less than the worst rest of the episode could, at least -20.1.
     """
 
     def __init__(self, *, penalty: float = 0.03, margin: float = 0.0, **limits: float) -> None:
