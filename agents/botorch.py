@@ -17,7 +17,7 @@ import numpy as np
 
 from voltgym.agents.base import DAMAGE, Policy, Progress, said
 from voltgym.agents.policies import DesignPolicy
-from voltgym.envs.core import make_episodes
+from voltgym.agents.validation import validation_split
 from voltgym.envs.episodes import COMPLETED
 from voltgym.envs.errors import UnknownName, VoltGymError
 from voltgym.envs.ledger import Ledger
@@ -142,8 +142,7 @@ class BoTorchAgent:
         import torch
 
         torch.set_num_threads(self.threads)
-        own = env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
-        split = self.split or {"train": "validation"}.get(own, own)
+        split = validation_split(env_id, env_kwargs, self.split)
         problem = self._problem(env_id, {**env_kwargs, "split": split})
         judged = {"split": split, "episodes": problem.episodes, "margins": self.margins}
         about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._about(), **judged}

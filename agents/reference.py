@@ -11,6 +11,7 @@ import numpy as np
 
 from voltgym.agents.base import Policy, Progress
 from voltgym.agents.policies import DesignPolicy
+from voltgym.agents.validation import validation_split
 from voltgym.envs.core import Episodes, make_episodes
 from voltgym.envs.errors import VoltGymError, as_array
 from voltgym.envs.problem import Design, DesignProblem
@@ -59,7 +60,7 @@ class TunedDesign:
     Args:
         design: how numbers become actions; None where they are the action.
         start: where the search begins, one number for all or one each.
-        split, episodes: what it is tuned on; the environment's own split and its first episode if None.
+        split, episodes: what it is tuned on; if None, ``validation`` in place of ``train``, else the environment's own.
         radius: first and last radius of the search, as a share of the bounds' width.
     """
 
@@ -83,7 +84,7 @@ class TunedDesign:
         """Search; every design that was evaluated is kept in ``checkpoint/points.jsonl``."""
         from scipy.optimize import NonlinearConstraint, minimize
 
-        split = self.split or env_kwargs.get("split", "validation")
+        split = validation_split(env_id, env_kwargs, self.split)
         kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
         problem = DesignProblem(env_id, self.design, split=split, episode=self.episodes, **kwargs)
         problem.ledger.limit(evaluations=budget)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from voltgym.agents.mlp import MlpPolicy
-from voltgym.envs.core import Episodes, Failure
+from voltgym.envs.core import Episodes, Failure, make_episodes
 from voltgym.envs.ledger import Ledger
 
 
@@ -21,6 +21,14 @@ def kept(
     """(N,) every slack is at least ``margin`` scales, less its tolerance. Gymnasium's ``_key`` masks are skipped."""
     least = {name: margin * scales.get(name, 0.0) - tolerances.get(name, 0.0) for name in slacks if name[0] != "_"}
     return np.all([slacks[name] >= bound for name, bound in least.items()], axis=0)
+
+
+def validation_split(env_id: str, env_kwargs: Mapping[str, Any], asked: str | None = None) -> str:
+    """The split to judge on: ``asked``, else ``validation`` if the environment trains on ``train``, else its own."""
+    if asked is not None:
+        return asked
+    own = env_kwargs.get("split") or make_episodes(env_id, 1, **env_kwargs).split
+    return {"train": "validation"}.get(own, own)
 
 
 class Score(NamedTuple):

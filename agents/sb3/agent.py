@@ -19,7 +19,7 @@ from voltgym.agents.base import Policy, Progress
 from voltgym.agents.mlp import MlpPolicy
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv, make_training_env
 from voltgym.agents.sb3.keeper import Checkpoint, Keeper
-from voltgym.agents.validation import Validation
+from voltgym.agents.validation import Validation, validation_split
 from voltgym.envs.core import make_episodes
 from voltgym.envs.errors import UnknownName, VoltGymError
 from voltgym.envs.ledger import BudgetExhausted, Ledger
@@ -162,7 +162,7 @@ class SB3Agent:
         if isinstance(env, PlainVecEnv):
             return None, str(env_kwargs.get("observation", "full"))
         core = env.venv.core
-        split = self.validation_split or {"train": "validation"}.get(core.split, core.split)
+        split = validation_split(env_id, env_kwargs, self.validation_split)
         count = 1 if split == "nominal" else self.validation_episodes
         episodes = make_episodes(env_id, count, **{**env_kwargs, "split": split})
         information = str(env_kwargs.get("observation") or getattr(core.task, "observation", "full"))

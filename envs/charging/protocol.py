@@ -28,6 +28,7 @@ from voltgym.surrogates.base import State
 class ProtocolTask:
     """Action: (stages,) C-rates. Observation: (2,) the ambient temperature and the counted SOC before the charge."""
 
+    observation = "bms"  # the information class: both can be measured or counted
     observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
 
     def __init__(self, *, stages: int, min_c_rate: float, max_c_rate: float) -> None:

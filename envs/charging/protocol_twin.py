@@ -102,8 +102,7 @@ class ProtocolTwin:
         """The state of the cells and what is kept of a run, all (N, cells, ...)."""
         m = self.twin.measure(flat)
         reached = m["SOC"] >= self.target_soc - 1e-9
-        missing = (self.target_soc - m["SOC"]) * (m["Time [s]"] > 0)  # nothing is late before it began
-        late = self.longest * (1 + missing)
+        late = self.longest * (1 + self.target_soc - m["SOC"]) * (m["Time [s]"] > 0)  # nothing is late before it began
         kept = {_CELL + name: values for name, values in flat.items()} | {
             **{name: m[name] for name in EXTREMES},
             **extremes,
