@@ -302,9 +302,9 @@ class BoTorchAgent:
     @staticmethod
     def _squash(slack: np.ndarray) -> np.ndarray:
         """Slacks in scales, with slope 1 at zero: logarithmic where broken, so that far designs still tell which is
-        worse, and below 1 where kept, since how well a limit is kept does not matter.
+        worse, and below 2 where kept, since how well a limit is kept does not matter.
         """
-        return np.where(slack < 0, -np.log1p(np.maximum(-slack, 0)), np.tanh(slack))
+        return np.where(slack < 0, -5 * np.log1p(np.maximum(-slack, 0) / 5), 2 * np.tanh(slack / 2))
 
 
 def _first(samples: Any, X: Any = None) -> Any:
