@@ -44,6 +44,7 @@ class Episodes:
         self.n, self.max_steps, self.env_id, self.split = n, max_steps, env_id, split
         self.ledger: Ledger = getattr(twin, "ledger", None) or Ledger()
         self.steps = np.zeros(n, dtype=np.int64)
+        self._all = np.arange(n)
         self.scenarios: State = {}
         self.state: State = {}
         self.memory: State = {}  # what the task remembers; the twin never sees it
@@ -95,6 +96,12 @@ class Episodes:
             return take(part, rows)
         return put(whole, idx, part)
 
+    def _kept(self, whole: State, idx: np.ndarray, part: State) -> State:
+        """``whole`` with rows ``idx`` replaced; where these are all rows, in order, nothing has to be copied."""
+        if len(idx) == self.n and np.array_equal(idx, self._all):
+            return {**whole, **part}
+        return put(whole, idx, part)
+
     # -- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, idx: np.ndarray, actions: np.ndarray) -> Step:
@@ -108,10 +115,11 @@ class Episodes:
         terminated = goal | (failure != 0)
         truncated = ~terminated & (self.steps[idx] >= self.max_steps)
         reward = self.objective.reward(before, after, goal, failure)
-        self.state, self.measured = put(self.state, idx, new), put(self.measured, idx, after)
-        self.memory = put(self.memory, idx, memory)
-        observation = self.task.observe({**new, **memory}, after)
-        return observation, reward, terminated, truncated, self._info({**new, **memory}, after, failure, invalid)
+        self.state, self.measured = self._kept(self.state, idx, new), self._kept(self.measured, idx, after)
+        self.memory = self._kept(self.memory, idx, memory)
+        everything = {**new, **memory}
+        observation = self.task.observe(everything, after)
+        return observation, reward, terminated, truncated, self._info(everything, after, failure, invalid)
 
     def peek(self, idx: np.ndarray, actions: np.ndarray) -> tuple[Measured, dict[str, np.ndarray], np.ndarray]:
         """What :meth:`step` would measure, its slacks and its failures, without taking it. Rows may repeat.
@@ -142,7 +150,7 @@ class Episodes:
         self, idx: np.ndarray, action: np.ndarray, bad: np.ndarray
     ) -> tuple[State, State, Measured, np.ndarray, np.ndarray]:
         """Where clean actions lead rows ``idx``: state, memory, measured, failure and which actions were masked out."""
-        old, before, past = take(self.state, idx), take(self.measured, idx), take(self.memory, idx)
+        old, past = take(self.state, idx), take(self.memory, idx)
         invalid = self._masked_out({**old, **past}, action, bad)
         new, failure = self._advance(old, action, bad, invalid)
         after = self._measure(new, self.steps[idx] + 1)
@@ -151,7 +159,8 @@ class Episodes:
         lost = np.flatnonzero(failure)
         if lost.size:  # the last good state stands; only the clock goes on
             clock = after[STEPS_LEFT]
-            new, after = put(new, lost, take(old, lost)), put(after, lost, take(before, lost)) | {STEPS_LEFT: clock}
+            before = take(self.measured, idx[lost])
+            new, after = put(new, lost, take(old, lost)), put(after, lost, before) | {STEPS_LEFT: clock}
             memory = put(memory, lost, take(past, lost))
         failure = np.where((failure == 0) & self.objective.broken(after), Failure.LIMIT, failure).astype(np.int8)
         return new, memory, after, failure, invalid
@@ -195,7 +204,8 @@ class Episodes:
         return (new if everybody else put(old, go, new)), failure
 
     def _measure(self, state: State, steps: np.ndarray) -> Measured:
-        return {**self.twin.measure(state), STEPS_LEFT: (self.max_steps - steps).astype(float)}
+        measured = {name: values.copy() for name, values in self.twin.measure(state).items()}  # whatever a twin reuses
+        return measured | {STEPS_LEFT: (self.max_steps - steps).astype(float)}
 
     def _remember(self, state: State, past: State, measured: Measured) -> State:
         remember = getattr(self.task, "remember", None)
@@ -203,11 +213,11 @@ class Episodes:
 
     def _info(self, state: State, measured: Measured, failure: np.ndarray, invalid: np.ndarray) -> dict[str, Any]:
         slacks = dict(self.objective.slacks(measured))
-        slacks[COMPLETED] = np.where(np.isin(failure, (Failure.NONE, Failure.LIMIT)), 1.0, -1.0)
+        slacks[COMPLETED] = np.where((failure == Failure.NONE) | (failure == Failure.LIMIT), 1.0, -1.0)
         info = {
             "cost": cost(slacks, self.objective).astype(np.float32),
             "slacks": slacks,
-            "measured": dict(measured),
+            "measured": {name: values.copy() for name, values in measured.items()},  # whoever gets it may change it
             "failure": failure.astype(np.int8),
         }
         if hasattr(self.task, "mask"):
@@ -238,5 +248,5 @@ def _bounds(space: gym.Space) -> tuple[np.ndarray, np.ndarray]:
 
 def _finite(measured: Measured) -> np.ndarray:
     """(N,) whether every number of a row is finite."""
-    numbers = [np.isfinite(v).reshape(len(v), -1).all(axis=1) for v in measured.values() if v.dtype.kind == "f"]
-    return np.all(numbers, axis=0)
+    numbers = [v.reshape(len(v), -1) for v in measured.values() if v.dtype.kind == "f"]
+    return np.isfinite(np.concatenate(numbers, axis=1)).all(axis=1)

@@ -31,16 +31,15 @@ class Neighbour(Circuit):
         return new | {"SOC": new["SOC"] + 1e-9 * action.mean()}, failure
 
 
-class Buffered(Circuit):
+class Buffered(Charge):
     """Hands out the same memory each time."""
 
     def __init__(self) -> None:
-        self.buffer = np.zeros(100)
+        self.buffer = np.zeros((100, *self.observation_space.shape), dtype=np.float32)
 
-    def measure(self, state: State) -> Measured:
-        measured = super().measure(state)
-        self.buffer[: len(state["SOC"])] = measured["SOC"]
-        return measured | {"SOC": self.buffer[: len(state["SOC"])]}
+    def observe(self, state: State, measured: Measured) -> np.ndarray:
+        self.buffer[: len(measured["SOC"])] = super().observe(state, measured)
+        return self.buffer[: len(measured["SOC"])]
 
 
 class Writes(Circuit):
@@ -128,7 +127,7 @@ PARTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "a row that depends on its neighbours": ("rows are independent", toys.circuit(twin=Neighbour())),
     "the same, in a batch": ("vector = single, NEXT_STEP", toys.circuit(twin=Neighbour())),
     "the same, reset at once": ("vector = single, SAME_STEP", toys.circuit(twin=Neighbour())),
-    "a buffer that is used again": ("data is new", toys.circuit(twin=Buffered())),
+    "a buffer that is used again": ("data is new", toys.circuit(task=Buffered())),
     "a twin that writes into its input": ("inputs are left alone", toys.circuit(twin=Writes())),
     "randomness in the twin": ("inputs are left alone", toys.circuit(twin=Noisy())),
     "an episode held by the twin, restored": ("snapshot and restore", toys.circuit(twin=Holds())),
