@@ -15,7 +15,7 @@ from voltgym.experiments.making import find_spec, make_env
 
 USAGE = """usage: voltgym list [WHAT | ID]
 
-WHAT is envs, cells, or a config group (agent, env, evaluation, ...); left out, everything is listed.
+WHAT is envs, cells, engines, or a config group (agent, env, evaluation, ...); left out, everything is listed.
 With an environment's ID, what it is made of: spaces, arguments, slacks."""
 
 Rows = dict[str, str]
@@ -43,9 +43,14 @@ def cells() -> Rows:
     return {str(name): "" for name in import_module("voltgym.envs.charging.cells").list_cells()}
 
 
+def engines() -> Rows:
+    """What runs the charging environments here, by fidelity."""
+    return import_module("voltgym.envs.charging.twins").describe_engines()
+
+
 def everything() -> dict[str, Any]:
     """What can be listed: name -> a function that gives the rows."""
-    found = {"envs": environments, "cells": cells}
+    found = {"envs": environments, "cells": cells, "engines": engines}
     return found | {group: (lambda group=group: configs.choices(group)) for group in configs.groups()}
 
 

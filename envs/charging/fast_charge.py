@@ -23,6 +23,7 @@ def parts(
     split: str = "train",
     cell: str | Path = "LGM50",
     fidelity: str = "SPMe",
+    engine: str = "auto",
     observation: str = "bms",
     history: int = 4,
     max_c_rate: float = 3.0,
@@ -36,6 +37,7 @@ def parts(
         split: ``train``, ``validation``, ``test``, ``private``, ``cold``, ``hot`` or ``nominal``.
         cell: a name (``LGM50``, or one of PyBaMM's lithium-ion sets) or the path of a BPX file or cell YAML.
         fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        engine: ``auto`` (the compiled kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``.
         observation: the information class, ``bms`` or ``full``.
         history: how many past steps a ``bms`` observation repeats.
         max_c_rate: the largest C-rate of the action space.
@@ -43,7 +45,7 @@ def parts(
         penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
     """
-    twin = make_twin(cell=cell, fidelity=fidelity)
+    twin = make_twin(cell=cell, fidelity=fidelity, engine=engine)
     limit = twin.cell.upper_voltage
     task = FastChargeTask(
         voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc

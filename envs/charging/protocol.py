@@ -64,6 +64,7 @@ def parts(
     split: str = "nominal",
     cell: str | Path = "LGM50",
     fidelity: str = "SPMe",
+    engine: str = "auto",
     stages: int = 5,
     cells: int = 1,
     min_c_rate: float = 0.1,
@@ -78,6 +79,7 @@ def parts(
         split: as in FastCharge; ``nominal`` is the cell as its parameter set has it, at 25 C from 10 %.
         cell: a name or a file, as in FastCharge; ``LGM50`` and ``Mohtat2020`` are the two published tasks.
         fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        engine: ``auto`` (the compiled kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``.
         stages: how many equal windows of counted SOC between 10 % and the target.
         cells: how many cells of the split one protocol must serve.
         min_c_rate: the smallest C-rate of a stage.
@@ -91,7 +93,7 @@ def parts(
     max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
     min_c_rate = number("min_c_rate", min_c_rate, "a C-rate below max_c_rate", low=1e-3, high=0.999 * max_c_rate)
     target_soc = number("target_soc", target_soc, "a fraction such as 0.8, above 10 %", low=0.11, high=0.99)
-    inner = make_twin(cell=cell, fidelity=fidelity)
+    inner = make_twin(cell=cell, fidelity=fidelity, engine=engine)
     protocol = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
     twin: Any = protocol
     if ageing_cycles:

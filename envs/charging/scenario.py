@@ -53,9 +53,9 @@ LONGEST = 60.0
 """[min] what greedy may need for a draw to be kept."""
 
 ALWAYS_IN_TIME = (10.0, 35.0)
-"""[C] between which greedy was in time for every one of 2150 draws on LGM50 (the slowest took 50.4 min).
+"""[C] between which greedy was in time for every one of 900 draws on LGM50 (the slowest took 50.3 min).
 
-Repeat with ``python -m voltgym.experiments.redraws``."""
+Repeat with ``python -m voltgym.experiments.redraws 300``. It is taken over for other cells without a check."""
 
 MOST_REDRAWS = 100
 

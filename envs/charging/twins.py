@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.envs.charging.cells import Cell, load_cell
-from voltgym.envs.charging.kernel.compile import NoCompiler
+from voltgym.envs.charging.kernel.compile import NoCompiler, compilers
 from voltgym.envs.charging.kernel.lower import Unsupported
 from voltgym.envs.charging.kernel.twin import KernelTwin
 from voltgym.envs.charging.model import FIDELITIES
@@ -75,6 +75,18 @@ def _kernel(cell: Cell, fidelity: str, **settings: Any) -> Any:
         return KernelTwin(cell=cell, fidelity=fidelity, **settings)
     except (Unsupported, NoCompiler) as error:
         raise VoltGymError(f"{cell.name} {fidelity} cannot run on the kernel: {error}; use engine='auto'") from error
+
+
+def describe_engines() -> dict[str, str]:
+    """Which engine runs which fidelity on this machine, and with what it is compiled."""
+    found = compilers()
+    fast = (
+        f"compiled kernel ({found[0]})"
+        if found
+        else "PyBaMM's IDAKLU (no C compiler found; `pip install ziglang` brings one)"
+    )
+    rest = [name for name in FIDELITIES if name not in COMPILED]
+    return {", ".join(COMPILED): fast, ", ".join(rest): "PyBaMM's IDAKLU"}
 
 
 ENGINES: Mapping[str, Callable[..., Any]] = {"auto": _auto, "kernel": _kernel, "pybamm": PyBaMMTwin}
