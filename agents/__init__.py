@@ -1,1 +1,1 @@
-"""Who acts: references, random, evolution, SB3 and BoTorch agents, each built from one YAML by `_target_`."""
+"""Who acts: references, random, SB3 and BoTorch agents, each built from one YAML by `_target_`."""

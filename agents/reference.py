@@ -153,7 +153,7 @@ class _Search:
 
 
 class TunedMargins:
-    """A policy with a margin to each limit, tightened until every validation episode keeps its limits.
+    """A policy with a margin to each limit, tightened until enough validation episodes keep their limits.
 
     Starts without margins; after each round, a limit that was broken gets the worst breach added to its margin. The
     result is the first policy with enough feasible episodes; the few worst, which ``share`` lets go, set no margin.
@@ -193,10 +193,16 @@ class TunedMargins:
             progress.update(turn + 1, self.rounds, feasible=float(feasible.mean()), **margins)
             if feasible.mean() >= self.share:
                 return policy
+            before = margins
             for name, tolerance in core.objective.tolerances.items():
                 breach = -float(np.quantile(worst[name], (1 - self.share) / len(core.objective.tolerances)))
                 if breach > tolerance:
                     margins = {**margins, name: margins.get(name, 0.0) + breach * (1 + self.safety)}
+            if margins == before:
+                raise VoltGymError(
+                    f"only {feasible.mean():.0%} of the episodes are feasible, and no margin would help the others: "
+                    "they fail or do not reach the target"
+                )
         raise VoltGymError(f"after {self.rounds} rounds only {feasible.mean():.0%} of the episodes are feasible")
 
 

@@ -14,9 +14,11 @@ import argparse
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import NamedTuple
+from unittest.mock import patch
 
 os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,8 +26,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import gymnasium as gym
 import numpy as np
 
+from voltgym.envs.charging.cells import load_cell
 from voltgym.envs.charging.kernel import support
-from voltgym.envs.charging.kernel.twin import KernelTwin
+from voltgym.envs.charging.kernel.compile import CACHE_VARIABLE
+from voltgym.envs.charging.kernel.run import Kernel
+from voltgym.envs.charging.kernel.twin import KernelTwin, source_of
+from voltgym.envs.charging.model import build_model
 from voltgym.envs.charging.naive import NaiveLoop
 from voltgym.envs.charging.twin import PyBaMMTwin
 from voltgym.surrogates.base import State
@@ -162,6 +168,31 @@ def table(times: dict[str, Time]) -> list[str]:
     return lines
 
 
+def compile_seconds(cell: str, fidelity: str) -> float:
+    """Wall time from the C source to a loaded library, with an empty cache."""
+    built = build_model(load_cell(cell), fidelity)
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, {CACHE_VARIABLE: folder}):
+        begin = time.perf_counter()
+        Kernel(source_of(built), 1)
+        return time.perf_counter() - begin
+
+
+def peak_memory(cell: str, fidelity: str, steps: int, n: int = 1024) -> tuple[float, float]:
+    """Peak memory of this process [MiB] after a warm-up, and after ``steps`` more cell-steps."""
+    import resource
+
+    twin = KernelTwin(cell, fidelity)
+    state = twin.initial(support.scenarios(n))
+    rates = np.full(n, 0.5)
+
+    def work(batches: int) -> float:
+        for _ in range(batches):
+            twin.measure(twin.advance(state, rates)[0])
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    return work(50), work(steps // n)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Print a table a fidelity."""
     parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.benchmark_kernel", description=__doc__)
@@ -169,15 +200,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fidelity", nargs="+", default=["SPM", "SPMe"], choices=["SPM", "SPMe"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory", type=int, default=0, help="cell-steps over which to watch the memory")
     args = parser.parse_args(argv)
     for fidelity in args.fidelity:
         print(f"{args.cell}, {fidelity}, steps of {DT:g} s, random currents up to {MOST_C:g}C, {args.rounds} rounds")
         print("\n".join(table(measure(routes(args.cell, fidelity, args.threads), args.rounds))))
         worst, cells = support.errors(args.cell, fidelity, n=16, steps=40)
         errors = "voltage {:.3f} mV, temperature {:.2f} mK, anode potential {:.3f} mV".format(*worst)
-        print(
-            f"  largest error over 16 random charges of 40 steps, against IDAKLU at rtol 1e-8: {errors} ({cells} ended)"
-        )
+        print(f"  largest error over 16 random charges of 40 steps, against IDAKLU at 1e-8 ({cells} stayed): {errors}")
+        print(f"  compiled in {compile_seconds(args.cell, fidelity):.1f} s")
+        if args.memory:
+            before, after = peak_memory(args.cell, fidelity, args.memory)
+            print(f"  peak memory before and after {args.memory:,} more cell-steps: {before:.0f} and {after:.0f} MiB")
     return 0
 
 

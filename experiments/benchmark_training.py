@@ -1,7 +1,7 @@
 """How long PPO takes on FastCharge with the compiled kernel, against the same PPO over ``Simulation.step``.
 
-``python -m voltgym.experiments.benchmark_training [STEPS] [NAIVE_STEPS]`` (1,000,000 and 4,096 by default: the naive run
-would take hours, so it is measured on fewer steps and scaled). Wall time, one thread; then where the fast one's time goes.
+``python -m voltgym.experiments.benchmark_training [STEPS] [NAIVE_STEPS]`` (1,000,000 and 4,096 by default: the naive
+run would take hours, so it is measured on fewer steps and scaled). Wall time, one thread; then the fast one's profile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gymnasium as gym
-import numpy as np
 
 from voltgym.agents.base import Silent
 from voltgym.agents.sb3 import SB3Agent

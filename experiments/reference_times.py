@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from voltgym.agents.reference import TunedDesign
 from voltgym.envs.charging.cells import load_cell
 from voltgym.envs.charging.objective import TIME_TO_TARGET, VOLTAGE
 from voltgym.envs.charging.references import Greedy
+from voltgym.envs.errors import VoltGymError
 from voltgym.experiments.evaluate import evaluate_policy
 
 FAST_CHARGE = "VoltGym/FastCharge-v0"
@@ -32,7 +34,7 @@ def best_cccv(cell: str) -> tuple[float, float]:
     """(C-rate, minutes) of the fastest feasible CC-CV among ``CC_RATES``."""
     found = {}
     for rate in CC_RATES[::-1]:  # the first feasible one from above is the fastest
-        time = minutes(Greedy(limits=[VOLTAGE], max_rate=float(rate), information="bms"), cell=cell)
+        time = minutes(Greedy(limits=[VOLTAGE], max_rate=float(rate)), cell=cell)
         if np.isfinite(time):
             found = {float(rate): time}
             break
@@ -50,6 +52,8 @@ def best_five_stage(cell: str) -> tuple[np.ndarray, float]:
 
 def main(argv: list[str]) -> None:
     """Print the table."""
+    if argv:
+        raise VoltGymError(f"reference-times takes no arguments; found {' '.join(argv)}")
     print(f"10 to 80 % at 25 C, SPMe, every limit kept; five-stage CC: best of {EVALUATIONS} evaluations")
     for name in CELLS:
         cell = load_cell(name)
@@ -64,4 +68,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main([])
+    from voltgym.experiments.cli import run_command
+
+    run_command("reference-times", sys.argv[1:])

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pybamm
 
+from voltgym.envs.charging.objective import CAPACITY_LOSS
 from voltgym.envs.contracts import Measured
 from voltgym.surrogates.base import Failure, State
 
 CELL = "OKane2022"
-LOSS = "Capacity loss [A.h]"
+LOSS = CAPACITY_LOSS
 
 OPTIONS = {
     "thermal": "lumped",
@@ -69,6 +70,11 @@ class AgeingReport:
         self.twin, self.cycles = twin, cycles
         self.cell, self.stages, self.edges = twin.twin.cell, twin.stages, twin.edges
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """The protocol twin's."""
+        return self.twin.fingerprint
+
     def initial(self, scenarios: State) -> State:
         """Nothing is lost yet."""
         state = self.twin.initial(scenarios)
@@ -78,7 +84,9 @@ class AgeingReport:
         """The protocol, then its cycles; a row whose cycles cannot be run fails as ``SOLVER``."""
         new, failure = self.twin.advance(state, action)
         target = self.twin.target_soc
-        loss = np.array([capacity_loss(rates, self.edges, self.cycles, target_soc=target) for rates in action])
+        loss = np.zeros(len(action))
+        for i in np.flatnonzero(failure == Failure.NONE):
+            loss[i] = capacity_loss(action[i], self.edges, self.cycles, target_soc=target)
         failure = np.where((failure == 0) & ~np.isfinite(loss), Failure.SOLVER, failure).astype(np.int8)
         return new | {LOSS: np.nan_to_num(loss)}, failure
 

@@ -24,6 +24,7 @@ def parts(
     cell: str | Path = "LGM50",
     fidelity: str = "SPMe",
     engine: str = "auto",
+    threads: int = 1,
     observation: str = "bms",
     history: int = 4,
     max_c_rate: float = 3.0,
@@ -38,6 +39,7 @@ def parts(
         cell: a name (``LGM50``, or one of PyBaMM's lithium-ion sets) or the path of a BPX file or cell YAML.
         fidelity: ``SPM``, ``SPMe`` or ``DFN``.
         engine: ``auto`` (the compiled kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``.
+        threads: over which the rows of a batch are spread. Results do not depend on it.
         observation: the information class, ``bms`` or ``full``.
         history: how many past steps a ``bms`` observation repeats.
         max_c_rate: the largest C-rate of the action space.
@@ -45,7 +47,7 @@ def parts(
         penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
     """
-    twin = make_twin(cell=cell, fidelity=fidelity, engine=engine)
+    twin = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads)
     limit = twin.cell.upper_voltage
     task = FastChargeTask(
         voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc

@@ -9,6 +9,7 @@ from voltgym.envs.errors import number
 
 VOLTAGE, TEMPERATURE, ANODE = "Voltage [V]", "Temperature [K]", "Anode potential [V]"
 TIME_TO_TARGET = "Time to target [min]"
+CAPACITY_LOSS = "Capacity loss [A.h]"
 STEP_COST = 0.01
 GOAL_BONUS = 0.5
 WORST_PENALTY = 0.1
@@ -71,7 +72,7 @@ class FastChargeObjective(Limits):
     where the violation ``v`` is what the slacks fall short of ``margin``, in units of 10 mV, 1 K and 10 mV of anode
     potential. The logarithm is steep where a violation begins, which makes one never worth its minutes, and still has a
     slope where it is gross; the bonus shrinks with it, or an agent learns to rush over the finish. At up to 3C a step
-    lies within [-0.11, 0.55], and a charge that keeps the limits returns between 0.1 and 2. ``penalty=0`` leaves
+    lies within [-0.11, 0.55], and a swift charge that keeps the limits returns between 0.1 and 2. ``penalty=0`` leaves
     violations to the cost signal (``info["cost"]``), for constrained agents. A failure or a broken hard limit gives
     less than the worst rest of the episode could, at least -20.1.
     """
@@ -103,9 +104,11 @@ class ProtocolObjective(Limits):
     tolerances = {**Limits.tolerances, TIME_TO_TARGET: 0.0}  # noqa: RUF012
     hard = {**Limits.hard, TIME_TO_TARGET: 0.0}  # noqa: RUF012  # there is no later step that could still charge
 
-    def __init__(self, *, penalty: float = 0.1, **limits: float) -> None:
+    def __init__(self, *, penalty: float = 0.1, ageing: bool = False, **limits: float) -> None:
         super().__init__(**limits)
         self.penalty = number("penalty", penalty, "a number >= 0")
+        if ageing:
+            self.directions = {**Limits.directions, CAPACITY_LOSS: "min"}
 
     def slacks(self, measured: Measured) -> dict[str, np.ndarray]:
         """(N,) those of :class:`Limits`, and the time that was left of 90 min [min]."""
@@ -114,8 +117,7 @@ class ProtocolObjective(Limits):
     def value(self, measured: Measured) -> dict[str, np.ndarray]:
         """(N,) minutes until the slowest cell is full; the capacity lost in cycling, where it was asked for."""
         value = {TIME_TO_TARGET: np.where(measured["Reached"] > 0, measured[TIME_TO_TARGET], np.nan)}
-        loss = "Capacity loss [A.h]"
-        return value | ({loss: measured[loss]} if loss in measured else {})
+        return {name: value.get(name, measured.get(name)) for name in self.directions}  # type: ignore[misc]
 
     def reward(self, before: Measured, after: Measured, goal: np.ndarray, failure: np.ndarray) -> np.ndarray:
         """(N,) see the class."""

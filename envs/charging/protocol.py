@@ -65,6 +65,7 @@ def parts(
     cell: str | Path = "LGM50",
     fidelity: str = "SPMe",
     engine: str = "auto",
+    threads: int = 1,
     stages: int = 5,
     cells: int = 1,
     min_c_rate: float = 0.1,
@@ -80,6 +81,7 @@ def parts(
         cell: a name or a file, as in FastCharge; ``LGM50`` and ``Mohtat2020`` are the two published tasks.
         fidelity: ``SPM``, ``SPMe`` or ``DFN``.
         engine: ``auto`` (the compiled kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``.
+        threads: over which the rows of a batch are spread. Results do not depend on it.
         stages: how many equal windows of counted SOC between 10 % and the target.
         cells: how many cells of the split one protocol must serve.
         min_c_rate: the smallest C-rate of a stage.
@@ -92,8 +94,14 @@ def parts(
     ageing_cycles = whole_number("ageing_cycles", ageing_cycles, least=0, most=10_000)
     max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
     min_c_rate = number("min_c_rate", min_c_rate, "a C-rate below max_c_rate", low=1e-3, high=0.999 * max_c_rate)
-    target_soc = number("target_soc", target_soc, "a fraction such as 0.8, above 10 %", low=0.11, high=0.99)
-    inner = make_twin(cell=cell, fidelity=fidelity, engine=engine)
+    target_soc = number(
+        "target_soc",
+        target_soc,
+        "a fraction such as 0.8, above any start",
+        low=0.31,
+        high=0.99,
+    )
+    inner = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads)
     protocol = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
     twin: Any = protocol
     if ageing_cycles:
@@ -101,7 +109,8 @@ def parts(
 
         twin = AgeingReport(twin, cycles=ageing_cycles)
     task = ProtocolTask(stages=stages, min_c_rate=min_c_rate, max_c_rate=max_c_rate)
-    objective = ProtocolObjective(penalty=penalty, voltage_limit=inner.cell.upper_voltage, target_soc=target_soc)
+    limits = {"voltage_limit": inner.cell.upper_voltage, "target_soc": target_soc}
+    objective = ProtocolObjective(penalty=penalty, ageing=ageing_cycles > 0, **limits)
     scenario = Group(pick_split(splits(GreedyMinutes(cell)), split), cells)
     return Parts(twin, task, objective, scenario, ProtocolViewer(objective, protocol))
 

@@ -38,6 +38,11 @@ class ProtocolTwin:
         self.edges = np.linspace(first_soc, target_soc, stages + 1)
         self.edges[-1] = np.inf
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """The cell twin's, and its engine."""
+        return {**self.twin.fingerprint, "cell engine": type(self.twin).__name__}
+
     def initial(self, scenarios: State) -> State:
         """Scenarios of (N, cells) values each."""
         n = len(scenarios["Initial SOC"])

@@ -1,7 +1,7 @@
 """What a learner is measured against: CC-CV, staged constant current, and the two greedy controllers.
 
-``BASELINE`` (score 0) and ``REFERENCE`` (score 1) name the agents that scores are computed from. Every class here is a
-policy in the sense of ``agents/base.py``; they live with the physics because they are part of the task's definition.
+``BASELINE`` (score 0) and ``REFERENCE`` (score 1) name the agents (``conf/agent/``) that suites score against. Every
+class here is a policy in the sense of ``agents/base.py``; they live with the physics because they define the task.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Kept:
 class Greedy(_Kept):
     """Each step, the largest C-rate whose next state keeps the limits, found by asking the environment's own twin.
 
-    With all limits this is the full-information greedy controller (at 25 C within 0.3 % of the best known charge). With
+    With all limits this is the full-information greedy controller . With
     the voltage limit alone and a ``max_rate`` it is CC-CV: the look-ahead then only stands in for the voltage loop that
     a charger closes much faster than every 30 s.
 
@@ -55,7 +55,6 @@ class Greedy(_Kept):
         limits: names of the slacks to keep; all by default.
         max_rate: the largest C-rate; that of the action space by default.
         margins: how far inside a slack to stay, in its unit.
-        information: what it may see; only look-ahead on more than the voltage is ``"lookahead"``.
     """
 
     def __init__(
@@ -63,18 +62,16 @@ class Greedy(_Kept):
         limits: Sequence[str] | None = None,
         max_rate: float | None = None,
         margins: Mapping[str, float] | None = None,
-        information: str = "lookahead",
     ) -> None:
         self.arguments = {
             "limits": None if limits is None else list(limits),
             "max_rate": max_rate,
             "margins": dict(margins or {}),
-            "information": information,
         }
         if max_rate is not None:
             number("max_rate", max_rate, "a C-rate > 0", low=1e-6)
         self.limits, self.max_rate, self.margins = limits, max_rate, dict(margins or {})
-        self.information = information
+        self.information = "bms" if list(limits or ()) == [VOLTAGE] else "lookahead"  # a charger does measure voltage
         self.episodes: Episodes | None = None
 
     def bind(self, episodes: Episodes) -> None:

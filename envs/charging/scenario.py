@@ -1,8 +1,7 @@
 """What varies between charges: the weather, the start, and the cell on the bench.
 
-The widths are a judgement, not a measurement: wide enough that a controller tuned for the nominal cell breaks limits
-(an exchange current 20 % lower costs about 10 mV of anode potential, 30 % less cooling 4 K). They are uniform, so that
-every bound is a real bound.
+The widths are a judgement, not a measurement: wide enough that a controller tuned for the nominal cell breaks limits.
+They are uniform, so that every bound is a real bound.
 """
 
 from __future__ import annotations

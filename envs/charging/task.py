@@ -84,7 +84,7 @@ class FastChargeTask:
     ) -> None:
         check_name("observation", observation, CLASSES)
         max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
-        self.target_soc = number("target_soc", target_soc, _TARGET, low=0.01, high=0.99)
+        self.target_soc = number("target_soc", target_soc, _TARGET, low=0.31, high=0.99)
         self.observation = observation
         self.history = whole_number("history", history, least=0, most=1000) if observation == "bms" else 0
         channels = CLASSES[observation](voltage_limit)

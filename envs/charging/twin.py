@@ -92,6 +92,11 @@ class PyBaMMTwin:
             self._local.integrator = Integrator(self.built, **self._options)
         return self._local.integrator
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """Which cell and which equations: part of every record."""
+        return {"cell": self.cell.digest[:16], "model": self.built.digest[:16]}
+
     def initial(self, scenarios: State) -> State:
         """Cells at rest at ambient temperature.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import subprocess
 import sys
 import warnings
@@ -303,4 +302,6 @@ def test_the_chosen_compiler_is_used(empty_cache: Path, monkeypatch: pytest.Monk
         pytest.skip("there is no gcc")
     _, compiler = build(TRIVIAL)
     assert compiler.command == ("gcc", "-pipe")
-    assert math.isfinite(load(TRIVIAL)[0].twice is not None)
+    twice = load(TRIVIAL)[0].twice
+    twice.restype, twice.argtypes = ctypes.c_double, [ctypes.c_double]
+    assert twice(21.0) == 42.0

@@ -73,7 +73,7 @@ def test_charging_scenarios_stay_within_their_bounds() -> None:
     assert 283.15 <= drawn["Ambient temperature [K]"].min() < drawn["Ambient temperature [K]"].max() <= 308.15
 
 
-def test_the_same_rule_redraws_in_every_split() -> None:
+def test_what_greedy_cannot_finish_is_redrawn_but_where_it_always_can() -> None:
     """With an estimate that half the draws fail: they are drawn again wherever greedy is not known to be in time."""
 
     def minutes(scenario: Mapping[str, float]) -> float:

@@ -84,6 +84,11 @@ class KernelTwin:
         """The compiler that made the kernel."""
         return self.kernel.compiler
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """Which cell and which equations: part of every record."""
+        return {"cell": self.cell.digest[:16], "model": self.built.digest[:16]}
+
     def initial(self, scenarios: State) -> State:
         """Cells at rest at ambient temperature.
 
