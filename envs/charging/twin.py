@@ -45,6 +45,39 @@ HIDDEN = ("y", "inputs", "outputs", "extremes")
 of the last step, and their extremes over it."""
 
 
+def complete(scenarios: State) -> tuple[int, State]:
+    """How many cells ``scenarios`` are of, and the same (N,) arrays with :data:`DEFAULTS` where they say nothing.
+
+    Raises:
+        VoltGymError: a required quantity is missing.
+    """
+    missing = [name for name in REQUIRED if name not in scenarios]
+    if missing:
+        raise VoltGymError(
+            f"the scenario lacks {' and '.join(map(repr, missing))}; it has {sorted(scenarios)}. A cell's scenario "
+            f"needs {' and '.join(map(repr, REQUIRED))}; {', '.join(map(repr, DEFAULTS))} may be left out."
+        )
+    n = len(np.atleast_1d(scenarios[REQUIRED[0]]))
+    scenario = {name: np.full(n, value) for name, value in DEFAULTS.items()}
+    return n, scenario | {name: np.array(values, dtype=float).reshape(n) for name, values in scenarios.items()}
+
+
+def to_current(c_rate: np.ndarray, cell: Cell) -> np.ndarray:
+    """C-rates, positive on charge, to [A] in PyBaMM's sign. The one place where the sign changes."""
+    return -c_rate * cell.nominal_capacity
+
+
+def accounting(discharged: np.ndarray, state: State, cell: Cell) -> dict[str, np.ndarray]:
+    """What follows from the charge [A.h] that left N cells: SOC of the own capacity, and as counted on the nominal one."""
+    own, start = cell.capacity * state["Capacity factor"], state["Initial SOC"]
+    return {
+        "SOC": start - discharged / own,
+        "Counted SOC": start + state["Initial SOC error"] - discharged / cell.nominal_capacity,
+        "Current [A]": to_current(state["C-rate"], cell),
+        "Capacity [A.h]": own,
+    }
+
+
 class PyBaMMTwin:
     """A batch of cells, each with its own scenario, stepped by IDA. Rows never influence each other.
 
@@ -107,15 +140,7 @@ class PyBaMMTwin:
         Raises:
             VoltGymError: a required quantity is missing.
         """
-        missing = [name for name in REQUIRED if name not in scenarios]
-        if missing:
-            raise VoltGymError(
-                f"the scenario lacks {' and '.join(map(repr, missing))}; it has {sorted(scenarios)}. A cell's scenario "
-                f"needs {' and '.join(map(repr, REQUIRED))}; {', '.join(map(repr, DEFAULTS))} may be left out."
-            )
-        n = len(np.atleast_1d(scenarios[REQUIRED[0]]))
-        scenario = {name: np.full(n, value) for name, value in DEFAULTS.items()}
-        scenario |= {name: np.array(values, dtype=float).reshape(n) for name, values in scenarios.items()}
+        n, scenario = complete(scenarios)
         u = input_vector(self.built, scenario | {CURRENT: np.zeros(n)}, n)
         y = np.stack([self.built.initial(row).full().ravel() for row in u])
         outputs = np.stack([self.built.observe(a, b).full().ravel() for a, b in zip(y, u, strict=True)])
@@ -152,20 +177,14 @@ class PyBaMMTwin:
         out = {name: values for name, values in state.items() if name not in HIDDEN and values.ndim == 1}
         out |= dict(zip(self.built.outputs, state["outputs"].T.copy(), strict=True))
         out |= dict(zip(EXTREMES, state["extremes"].T.copy(), strict=True))
-        charge = -out.pop("Discharge capacity [A.h]")
-        out["Capacity [A.h]"] = self.cell.capacity * state["Capacity factor"]
-        out["SOC"] = state["Initial SOC"] + charge / out["Capacity [A.h]"]
-        counted = state["Initial SOC"] + state["Initial SOC error"]
-        out["Counted SOC"] = counted + charge / self.cell.nominal_capacity
-        out["Current [A]"] = self._current(state["C-rate"])
-        return out
+        return out | accounting(out.pop("Discharge capacity [A.h]"), state, self.cell)
 
     def _advance_rows(
         self, state: State, rows: np.ndarray, c_rate: np.ndarray, seconds: float
     ) -> tuple[State, np.ndarray]:
         """What changes in ``rows`` when all advance by the same time, and their failures."""
         u = state["inputs"][rows]
-        u[:, self.built.inputs.index(CURRENT)] = self._current(c_rate)
+        u[:, self.built.inputs.index(CURRENT)] = to_current(c_rate, self.cell)
         step = self.integrator.step(state["y"][rows], u, seconds)
         part = {
             "y": step.y,
@@ -176,10 +195,6 @@ class PyBaMMTwin:
             "C-rate": c_rate,
         }
         return part, _failures(step)
-
-    def _current(self, c_rate: np.ndarray) -> np.ndarray:
-        """[A] in PyBaMM's sign. The one place where the sign changes."""
-        return -c_rate * self.cell.nominal_capacity
 
     def _extremes(self, outputs: np.ndarray) -> np.ndarray:
         """(N, len(EXTREMES)) over the samples of outputs (N, k, n_outputs)."""

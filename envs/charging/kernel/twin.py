@@ -13,7 +13,7 @@ from voltgym.envs.charging.kernel.lower import lower
 from voltgym.envs.charging.kernel.run import ATOL, EVENT, GAVE_UP, NONFINITE, OTOL, RTOL, UNUSABLE, Kernel
 from voltgym.envs.charging.kernel.source import Source, write_source
 from voltgym.envs.charging.model import OUTPUTS, BuiltModel, build_model, input_vector
-from voltgym.envs.charging.twin import CURRENT, DEFAULTS, EXTREMES, REQUIRED
+from voltgym.envs.charging.twin import CURRENT, EXTREMES, accounting, complete, to_current
 from voltgym.surrogates.base import Failure, State
 
 WATCHED = tuple(of for of, _ in EXTREMES.values())
@@ -44,7 +44,8 @@ class KernelTwin:
         dt: the length of a step [s], unless ``advance`` is told otherwise.
         rtol: relative error of the states in an internal step.
         atol: absolute error of the states, which are scaled to order one.
-        otol: error of the voltage and the anode potential in an internal step [V].
+        otol: error of the watched outputs in an internal step, in their units (in effect of voltage and anode
+            potential [V])
         threads: over which the rows of a batch are spread.
 
     Raises:
@@ -95,10 +96,11 @@ class KernelTwin:
         Args:
             scenarios: (N,) arrays by name: "Ambient temperature [K]" and "Initial SOC", optionally those of
                 ``DEFAULTS``, and any others, which are passed through to ``measure``.
+
+        Raises:
+            VoltGymError: a required quantity is missing.
         """
-        n = len(np.atleast_1d(scenarios[REQUIRED[0]]))
-        scenario = {name: np.full(n, value) for name, value in DEFAULTS.items()}
-        scenario |= {name: np.array(values, dtype=float).reshape(n) for name, values in scenarios.items()}
+        n, scenario = complete(scenarios)
         u = input_vector(self.built, scenario | {CURRENT: np.zeros(n)}, n)
         y = self.kernel.initial(u)
         outputs = self.kernel.observe(y, u)
@@ -120,7 +122,7 @@ class KernelTwin:
         c_rate = np.array(c_rate, dtype=float)
         seconds = np.full(len(c_rate), self.dt) if duration is None else np.asarray(duration, dtype=float)
         u = state["u"].copy()
-        u[:, self._current] = -c_rate * self.cell.nominal_capacity
+        u[:, self._current] = to_current(c_rate, self.cell)
         done = self.kernel.advance(state["y"], u, seconds, state["first step [s]"], **self.tolerances)
         new = {
             "Time [s]": state["Time [s]"] + done.time,
@@ -147,15 +149,7 @@ class KernelTwin:
         columns = state["outputs"].T.copy()
         out |= dict(zip(self.built.outputs, columns, strict=True))
         out |= {name: state[side][:, i].copy() for name, side, i in self._extremes}
-        charge = -out.pop("Discharge capacity [A.h]")
-        nominal, own = self.cell.nominal_capacity, self.cell.capacity * state["Capacity factor"]
-        start = state["Initial SOC"]
-        return out | {
-            "SOC": start + charge / own,
-            "Counted SOC": start + state["Initial SOC error"] + charge / nominal,
-            "Current [A]": -state["C-rate"] * nominal,
-            "Capacity [A.h]": own,
-        }
+        return out | accounting(out.pop("Discharge capacity [A.h]"), state, self.cell)
 
 
 _HIDDEN = {"first step [s]"}
