@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from voltgym.agents.base import Policy, Progress
+from voltgym.agents.base import DAMAGE, Policy, Progress, said
 from voltgym.agents.policies import DesignPolicy
 from voltgym.agents.validation import validation_split
 from voltgym.envs.core import Episodes, make_episodes
+from voltgym.envs.episodes import COMPLETED
 from voltgym.envs.errors import VoltGymError, as_array
 from voltgym.envs.problem import Design, DesignProblem
 from voltgym.surrogates.base import take
@@ -87,7 +88,7 @@ class TunedDesign:
         split = validation_split(env_id, env_kwargs, self.split)
         kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
         problem = DesignProblem(env_id, self.design, split=split, episode=self.episodes, **kwargs)
-        problem.ledger.limit(evaluations=budget)
+        self.ledger = problem.ledger.limit(evaluations=budget)
         search = _Search(problem, budget, out, progress)
         low, high = problem.bounds
         limits = NonlinearConstraint(lambda z: search.look(low + z * (high - low))[1], 0.0, np.inf)
@@ -112,6 +113,10 @@ class TunedDesign:
         return DesignPolicy(self.design, search.best[1].tolist())
 
 
+UNREACHED = 1e3
+"""What a design that does not reach its goal is worth to the search, far beyond any that does."""
+
+
 class _Search:
     """Evaluations of a problem, each once, with the best feasible design so far."""
 
@@ -122,6 +127,24 @@ class _Search:
         self.best: tuple[float, np.ndarray] | None = None
         self.file = out / "checkpoint" / "points.jsonl"
         self.file.parent.mkdir(parents=True, exist_ok=True)
+        self._recall()
+
+    def _recall(self) -> None:
+        """Take up a search that was interrupted: it asks for the same designs again, and what is known is free."""
+        lines = self.file.read_text().splitlines(keepends=True) if self.file.exists() else []
+        whole = [line for line in lines if line.endswith("}\n")]  # a kill may leave half a line
+        try:
+            for point in map(json.loads, whole):
+                self._keep(np.array(point["x"], dtype=float), float(point["value"]), np.array(point["slacks"]))
+        except DAMAGE as error:
+            raise VoltGymError(f"{self.file} is damaged ({said(error)}); delete it to start again") from None
+        self.file.write_text("".join(whole))
+        self.problem.ledger.charge("evaluations", len(whole))
+
+    def _keep(self, x: np.ndarray, value: float, slacks: np.ndarray) -> None:
+        self.seen[x.tobytes()] = (value, slacks)
+        if value < UNREACHED and slacks.min() >= 0 and (self.best is None or value < self.best[0]):
+            self.best = (value, x.copy())
 
     def look(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """(value to minimise, slacks in units of their scales); what was seen before costs nothing."""
@@ -131,25 +154,22 @@ class _Search:
         if key not in self.seen:
             if self.problem.ledger.left("evaluations") < 1:  # the optimiser asks once more than it may
                 return next(reversed(self.seen.values()))
-            self.seen[key] = self._evaluate(x)
+            self._evaluate(x)
         return self.seen[key]
 
-    def _evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+    def _evaluate(self, x: np.ndarray) -> None:
         found = self.problem.evaluate(x)
-        scales = {"Completed": 1.0, **self.problem.objective.scales}
+        scales = {COMPLETED: 1.0, **self.problem.objective.scales}
         slacks = np.array([found.slacks[name][0] / scales[name] for name in found.slacks])
         value = float(found.values[self.name][0]) * (1 if self.direction == "min" else -1)
-        reached = bool(np.isfinite(value))
-        if not reached:
-            value, slacks = 1e3, np.append(slacks[:-1], -1.0)
+        if not np.isfinite(value):
+            value, slacks = UNREACHED, np.append(slacks[:-1], -1.0)
         slacks = np.clip(slacks, -20, 20)
-        if reached and slacks.min() >= 0 and (self.best is None or value < self.best[0]):
-            self.best = (value, x.copy())
+        self._keep(x, value, slacks)
         with self.file.open("a") as file:
             file.write(json.dumps({"x": x.tolist(), "value": value, "slacks": slacks.tolist()}) + "\n")
         done = int(self.problem.ledger.spent["evaluations"])
         self.progress.update(done, self.budget, best=self.best[0] if self.best else float("nan"))
-        return value, slacks
 
 
 class TunedMargins:
@@ -186,7 +206,7 @@ class TunedMargins:
         """Tighten; the margins of every round are shown as progress."""
         margins: dict[str, float] = {}
         core = make_episodes(env_id, self.episodes, **{**env_kwargs, "split": self.split})
-        core.ledger.limit(env_steps=budget)
+        self.ledger = core.ledger.limit(env_steps=budget)
         for turn in range(self.rounds):
             policy = self.policy(margins=margins)
             feasible, worst = _play(core, policy)

@@ -18,7 +18,7 @@ class VoltGymError(ValueError):
     VoltGymError
      +- UnknownName       a name that does not exist: carries a "did you mean"
      +- BudgetExhausted   the ledger's limit would be passed (envs/ledger.py)
-     +- CellError         a cell file that cannot be read or used (envs/charging/cells.py)
+     +- CellError         a cell file that cannot be read or used (envs/charging/cell_files.py)
     ```
     """
 

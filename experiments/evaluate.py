@@ -50,7 +50,7 @@ def evaluate_policy(
     records: list[Record] = []
     for first in range(0, episodes, batch):
         numbers = range(first, min(first + batch, episodes))
-        outcomes, twin = _outcomes(policy, env_id, env_kwargs, split, numbers)
+        outcomes, twin = _outcomes(policy, env_id, env_kwargs, split, numbers, Part(progress, first, episodes))
         for number, outcome in zip(numbers, outcomes, strict=True):
             outcome["ledger"] = {**outcome["ledger"], **spent}
             mark = {"episode": number, "information": policy.information, "fingerprint": fingerprint(twin)}
@@ -60,11 +60,11 @@ def evaluate_policy(
 
 
 def _outcomes(
-    policy: Policy, env_id: str, env_kwargs: Mapping[str, Any], split: str, numbers: Sequence[int]
+    policy: Policy, env_id: str, env_kwargs: Mapping[str, Any], split: str, numbers: Sequence[int], progress: Progress
 ) -> tuple[list[Outcome], Any]:
     core = make_core(env_id, len(numbers), env_kwargs, split=split)
     if core is not None:
-        return play(core, lambda core: Acting(policy, core), numbers), core.twin
+        return play(core, lambda core: Acting(policy, core), numbers, progress=progress), core.twin
     env = make_env(env_id, env_kwargs)
     try:
         return [play_plain(env, policy, env_id, split, number) for number in numbers], None
@@ -157,7 +157,7 @@ def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], pr
         batch=settings["batch"],
         agent=str(config["name"]),
         seed=config["seed"],
-        training={config["unit"]: config["budget"]},
+        training=run.manifest().get("spent"),
         progress=Part(progress, 0, episodes + count),
     )
     if count:

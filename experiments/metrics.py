@@ -9,6 +9,9 @@ import numpy as np
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments.records import Record, key
 
+PHYSICS = ("cell", "model")
+"""What of a fingerprint says which physics an episode was: digests of the cell's parameters and of the equations."""
+
 
 class MetricError(VoltGymError):
     """Records that cannot be compared, or a score that is not defined for them."""
@@ -49,7 +52,8 @@ def times(records: Sequence[Record], name: str, maximum: float) -> np.ndarray:
 def paired(*groups: Sequence[Record]) -> list[list[Record]]:
     """Each group sorted by episode, after a check that all hold the same episodes with the same scenarios.
 
-    Raises `MetricError` if an episode is missing or double, or if a scenario differs (another suite version, say).
+    Raises `MetricError` if an episode is missing or double, if a scenario differs (another suite version, say), or if
+    the physics does (another cell or fidelity).
     """
     tables = []
     for group in groups:
@@ -71,6 +75,15 @@ def paired(*groups: Sequence[Record]) -> list[list[Record]]:
                 raise MetricError(
                     f"episode {where[2]} of {where[1]!r} has two different scenarios in these records: they were made "
                     f"with different versions of {where[0]}; evaluate both with the same one"
+                )
+            one, other = (
+                {name: r["fingerprint"].get(name) for name in PHYSICS if name in r["fingerprint"]}
+                for r in (first[where], record)
+            )
+            if one != other:
+                raise MetricError(
+                    f"episode {where[2]} of {where[1]!r} was run on another cell or fidelity in some of these records "
+                    f"({one} and {other}); evaluate all on the same"
                 )
     return [[table[where] for where in sorted(first)] for table in tables]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voltgym.envs.contracts import Objective
+from voltgym.envs.episodes import COMPLETED
 from voltgym.envs.plotting import margin_text
 from voltgym.experiments import metrics, page
 from voltgym.experiments.pictures import first_value, objective_of
@@ -30,7 +31,7 @@ def result_tables(groups: Mapping[Any, Sequence[Record]], titles: Mapping[Any, s
     """One row a group: how many are feasible, the mean result, the worst margin of each limit, the re-check."""
     entries = {key: entry(titles[key], group) for key, group in groups.items()}
     names = dict.fromkeys(e.value[0] for e in entries.values())
-    limits = [n for n in dict.fromkeys(n for e in entries.values() for n in e.margins) if n != "Completed"]
+    limits = [n for n in dict.fromkeys(n for e in entries.values() for n in e.margins) if n != COMPLETED]
     columns = ["Evaluated on", "Episodes", "Feasible", *names, *(f"Worst margin: {bare(n)}" for n in limits)]
     rows: list[list[str | page.Cell]] = []
     for key, e in entries.items():
@@ -68,7 +69,7 @@ def recheck_table(groups: Mapping[Any, Sequence[Record]], titles: Mapping[Any, s
     checked = {key: found for key, found in checked.items() if found}
     if not checked:
         return []
-    limits = [n for n in dict.fromkeys(n for c in checked.values() for n in c[0]["worst_slacks"]) if n != "Completed"]
+    limits = [n for n in dict.fromkeys(n for c in checked.values() for n in c[0]["worst_slacks"]) if n != COMPLETED]
     columns = ["Evaluated on", "Model", "Feasible there", "Failed there", *(f"Worst margin: {bare(n)}" for n in limits)]
     tolerances = next(iter(checked.values()))[0]["tolerances"]
     allowed = ", ".join(f"{bare(n)} {margin_text(n, t).lstrip('+')}" for n, t in tolerances.items())
@@ -93,7 +94,7 @@ def _recheck_row(title: str, checked: Sequence[Any], limits: Sequence[str]) -> l
 
 def episode_table(group: Sequence[Record], objective: Objective | None) -> page.Table:
     """A row an episode."""
-    limits = [n for n in group[0]["worst_slacks"] if n != "Completed"]
+    limits = [n for n in group[0]["worst_slacks"] if n != COMPLETED]
     name = first_value(group[0])[0]
     columns = ["Episode", "Feasible", name, "Steps", "Return", *(f"Margin: {bare(n)}" for n in limits), "Failure"]
     judged = {True: page.Cell("yes"), False: page.Cell("no", "bad"), None: page.Cell("–")}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
-from voltgym.agents.base import Memory, Policy
+from voltgym.agents.base import Memory, Policy, Progress
 from voltgym.envs.core import Episodes, Failure
 from voltgym.envs.scenario import generator
 from voltgym.surrogates.base import take
@@ -68,6 +68,7 @@ def play(
     tolerances: Mapping[str, float] | None = None,
     lengths: Sequence[int] | None = None,
     traces: list[list[dict[str, Any]]] | None = None,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
     """Play ``core.n`` episodes to their end; finished rows are not advanced any more.
 
@@ -88,6 +89,8 @@ def play(
         _trace(traces, rows, core)
         going = ~(terminated | truncated) & (core.steps[rows] < most[rows])
         rows, observation = rows[going], observation[going]
+        if progress is not None and not going.all():
+            progress.update(core.n - rows.size, core.n, feasible=tally.feasible_share(rows))
     values = core.objective.value(core.measured)
     ledger = {kind: (count - spent.get(kind, 0)) / core.n for kind, count in core.ledger.spent.items()}
     scenarios = [{name: column[i] for name, column in core.scenarios.items()} for i in range(core.n)]
@@ -133,6 +136,11 @@ class Tally:
         self.violated[rows] += bad
         for i, row in zip(rows, action.tolist(), strict=True):
             self.actions[i].append(row)
+
+    def feasible_share(self, going: np.ndarray) -> float:
+        """Of the episodes that have ended, the share that are feasible."""
+        ended = np.setdiff1d(np.arange(len(self.goal)), going)
+        return float(np.mean(self.goal[ended] & (self.violated[ended] == 0)))
 
     def outcome(self, i: int, values: dict[str, Any], scenario: dict[str, Any], ledger: Any, steps: int) -> Outcome:
         """What became of episode ``i``. Feasible: no step violates and the goal is reached."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from voltgym.envs.episodes import COMPLETED
 from voltgym.experiments import metrics
 from voltgym.experiments.records import Record
 
@@ -113,7 +114,7 @@ class Table:
 
 def table(title: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -> Table:
     """A table of ``entries`` in their order."""
-    slacks = [n for n in dict.fromkeys(n for e in entries for n in e.margins) if n != "Completed"]
+    slacks = [n for n in dict.fromkeys(n for e in entries for n in e.margins) if n != COMPLETED]
     names = dict.fromkeys(e.value[0] for e in entries)
     margins = [f"worst {name}" for name in slacks]
     columns = ("class", "rank", "agent", "feasible", *names, *margins, "re-check", "score", "")

@@ -12,6 +12,7 @@ from typing import Any
 
 from voltgym.agents.base import Agent, Policy, save_policy
 from voltgym.envs.errors import VoltGymError, whole_number
+from voltgym.envs.ledger import Ledger
 from voltgym.experiments import configs, manifest, progress
 from voltgym.experiments.evaluate import check_evaluation, evaluate_run
 from voltgym.experiments.files import plain, write_json
@@ -74,6 +75,8 @@ def _train(agent: Agent, config: Mapping[str, Any], run: RunFolder) -> Policy:
         policy = agent.train(
             env["id"], env["kwargs"], budget=config["budget"], seed=config["seed"], out=run.path, progress=bar
         )
+    if isinstance(ledger := getattr(agent, "ledger", None), Ledger):
+        run.note(spent=dict(ledger.spent))  # what it was, not what was asked for
     save_policy(policy, run.policy, env_id=env["id"], env_kwargs=env["kwargs"])
     return policy
 

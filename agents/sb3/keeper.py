@@ -15,7 +15,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from voltgym.agents.base import Progress
+from voltgym.agents.base import Progress, said
 from voltgym.agents.mlp import MlpPolicy, from_network
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv
 from voltgym.agents.validation import Score, Validation
@@ -64,9 +64,7 @@ class Checkpoint:
             content = torch.load(self.file, weights_only=True)
             found = json.loads(content["training"])
         except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-            raise VoltGymError(
-                f"{self.file} is damaged ({str(error).splitlines()[0]}); delete it to start again"
-            ) from None
+            raise VoltGymError(f"{self.file} is damaged ({said(error)}); delete it to start again") from None
         for name, expected in self.about.items():
             if found.get(name) != expected:
                 raise VoltGymError(

@@ -68,7 +68,7 @@ def to_current(c_rate: np.ndarray, cell: Cell) -> np.ndarray:
 
 
 def accounting(discharged: np.ndarray, state: State, cell: Cell) -> dict[str, np.ndarray]:
-    """What follows from the charge [A.h] that left N cells: SOC of the own capacity, and as counted on the nominal one."""
+    """What follows from the charge [A.h] that left N cells: SOC of the own capacity, and counted on the nominal one."""
     own, start = cell.capacity * state["Capacity factor"], state["Initial SOC"]
     return {
         "SOC": start - discharged / own,

@@ -99,3 +99,30 @@ def test_a_protocol_reports_what_it_costs_in_capacity():
     value = core.objective.value(core.measured)
     assert set(value) == set(core.objective.directions)
     assert (value["Capacity loss [A.h]"] > 0).all()
+
+
+class Stops:
+    """Progress that interrupts after some designs."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def update(self, done, total, **numbers):
+        if done >= self.after:
+            raise KeyboardInterrupt
+
+
+def test_a_tuned_design_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path):
+    def train(out, progress):
+        agent = TunedDesign(RatesBySOC(2), start=0.5, split="nominal")
+        return agent, agent.train(ID, {}, budget=14, seed=0, out=out, progress=progress)
+
+    _, whole = train(tmp_path / "whole", Silent())
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", Stops(6))
+    points = tmp_path / "cut" / "checkpoint" / "points.jsonl"
+    points.write_text(points.read_text() + '{"x": [0.5')  # a half-written line
+    agent, resumed = train(tmp_path / "cut", Silent())
+    assert resumed.x == whole.x
+    assert agent.ledger.spent["evaluations"] == 14
+    assert points.read_text() == (tmp_path / "whole" / "checkpoint" / "points.jsonl").read_text()

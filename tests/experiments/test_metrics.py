@@ -140,3 +140,11 @@ def test_fingerprints_are_never_mixed_silently() -> None:
     assert metrics.fingerprint_differences([record(1.0)], [record(2.0)]) == []
     other = record(1.0, fingerprint={"numpy": "3"})
     assert metrics.fingerprint_differences([record(1.0)], [other]) == ["numpy: 2 and 3"]
+
+
+def test_records_of_different_physics_are_not_paired() -> None:
+    one = record(1.0, fingerprint={"cell": "a", "model": "m"})
+    other = record(1.0, fingerprint={"cell": "b", "model": "m"})
+    metrics.paired([one], [record(2.0, fingerprint={"cell": "a", "model": "m"})])
+    with pytest.raises(metrics.MetricError, match="another cell or fidelity"):
+        metrics.paired([one], [other])

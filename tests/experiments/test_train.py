@@ -40,6 +40,16 @@ def test_a_run_folder_has_everything(no_report: list[Path], tmp_path: Path) -> N
     assert no_report == [run.path]
 
 
+def test_a_record_says_what_was_spent_not_what_was_asked(no_report: list[Path], tmp_path: Path) -> None:
+    whole = configs.compose(
+        "train", ["env=thevenin", "agent=ppo", "evaluation.episodes=1", "quiet=true", "budget=5000"]
+    )
+    run = train.run_training({**whole, "name": "ppo"}, tmp_path / "run")
+    spent = read_records(run.records_file)[0]["ledger"]
+    assert spent["training env_steps"] == 4096  # whole rollouts of 64 rows and 64 steps
+    assert spent["training validation_steps"] > 0
+
+
 def test_the_config_hash_is_of_the_config(no_report: list[Path], tmp_path: Path) -> None:
     hashes = [train.run_training(config(rate=r), tmp_path / n).manifest()["config_hash"] for n, r in
               (("a", 1.0), ("b", 1.0), ("c", 1.1))]  # fmt: skip
