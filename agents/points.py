@@ -1,0 +1,93 @@
+"""Designs that were evaluated, each on the disk before the next is asked for, and which of them is the best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from voltgym.agents.base import DAMAGE, said
+from voltgym.envs.errors import VoltGymError
+from voltgym.envs.problem import DesignProblem
+
+REACHED = "Goal reached"
+"""A slack of our own: +1 where the goal was reached, -1 where it was not; the value alone would not say so."""
+
+
+class Point(NamedTuple):
+    """One evaluated design."""
+
+    x: list[float]
+    """In its own units."""
+    value: float | None
+    """The first value of the objective; None where the goal was not reached."""
+    slacks: dict[str, float]
+    """The lowest slacks, in units of their scales, and ``Goal reached``."""
+    feasible: bool
+    """The goal was reached, nothing failed, and every slack is at least its margin, less its tolerance."""
+
+
+class Points:
+    """All evaluated designs, in order, each on the disk before the next is asked for."""
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        self.file, self.all = folder / "points.jsonl", list[Point]()
+        folder.mkdir(parents=True, exist_ok=True)
+        described, label = folder / "about.json", json.loads(json.dumps(dict(about), default=str))
+        if self.file.exists() and described.exists():
+            try:
+                self._check(json.loads(described.read_text()), label)
+                lines = self.file.read_text().splitlines(keepends=True)
+                whole = [line for line in lines if line.endswith("}\n")]  # a kill may leave half a line
+                self.all = [Point(**json.loads(line)) for line in whole]
+            except VoltGymError:
+                raise
+            except DAMAGE as error:
+                raise VoltGymError(f"{folder} is damaged ({said(error)}); delete it to start again") from None
+            self.file.write_text("".join(whole))
+        else:
+            self.file.write_text("")
+            described.write_text(json.dumps(label))
+
+    def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+        for name, value in expected.items():
+            if found.get(name) != value:
+                raise VoltGymError(
+                    f"{self.file} is of another search: its {name} is {found.get(name)!r}, this one's is {value!r}; "
+                    f"search in another folder, or delete the file to start again"
+                )
+
+    def add(self, points: Sequence[Point]) -> None:
+        """Keep ``points``, on the disk too."""
+        self.all += points
+        with self.file.open("a") as file:
+            file.writelines(json.dumps(point._asdict()) + "\n" for point in points)
+
+
+def main_value(problem: DesignProblem) -> tuple[str, str]:
+    """The name of the value that counts, and its direction."""
+    return next(iter(problem.objective.directions.items()))
+
+
+def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
+    """The best feasible point, or the one that violates least."""
+    sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+
+    def merit(point: Point) -> tuple[bool, float]:
+        if point.feasible and point.value is not None:
+            return True, sign * point.value
+        return False, sum(min(slack, 0.0) for slack in point.slacks.values())
+
+    return max(points, key=merit)
+
+
+def write_curve(points: Sequence[Point], problem: DesignProblem, path: Path) -> None:
+    """One line a point: ``steps`` (evaluations so far), the point, and ``best``, the best feasible value so far."""
+    sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+    lines, best = [], None
+    for count, point in enumerate(points, 1):
+        if point.feasible and point.value is not None and (best is None or sign * point.value > sign * best):
+            best = point.value
+        lines.append(json.dumps({"steps": count, **point._asdict(), "best": best}) + "\n")
+    path.write_text("".join(lines))
