@@ -20,7 +20,9 @@ NEEDED = ("env.id", "env.kwargs", "agent", "evaluation", "name")
 
 
 class RunFolder:
-    """The files of one run. Everything in it is written whole or not at all, so a kill never corrupts it."""
+    """The files of one run. Manifest, records and policy are written whole or not at all; of the curves, which grow a
+    line at a time, a kill may leave half a last line, which reading skips.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

@@ -21,8 +21,11 @@ from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv, make_training_env
 from voltgym.agents.sb3.keeper import Checkpoint, Keeper
 from voltgym.agents.validation import Validation, validation_split
 from voltgym.envs.core import make_episodes
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.errors import UnknownName, VoltGymError, number
 from voltgym.envs.ledger import BudgetExhausted, Ledger
+
+FRACTIONS = {"gamma", "gae_lambda", "tau"}
+"""Hyper-parameters that Stable-Baselines3 takes unchecked and that diverge outside [0, 1]."""
 
 
 class SB3Agent:
@@ -78,12 +81,16 @@ class SB3Agent:
         self.algorithm, self.name = find_class(algorithm, BaseAlgorithm), algorithm
         self.hyperparameters, self.policy_kwargs = dict(hyperparameters or {}), dict(policy_kwargs or {})
         _check_names(f"hyper-parameter of {algorithm}", self.hyperparameters, self.algorithm)
+        for name in sorted(FRACTIONS & set(self.hyperparameters)):
+            number(f"hyperparameters.{name}", self.hyperparameters[name], "a number in [0, 1]", high=1.0)
         self.policy_class = self.algorithm.policy_aliases["MlpPolicy"]
         _check_names(f"policy argument of {algorithm}", self.policy_kwargs, self.policy_class)
         for name, count in {
             "num_envs": num_envs,
             "threads": threads,
             "validation_episodes": validation_episodes,
+            "validate_every": validate_every,
+            "checkpoint_every": checkpoint_every,
         }.items():
             if count < 1:
                 raise VoltGymError(f"{name} is {count!r}; expected a whole number >= 1")

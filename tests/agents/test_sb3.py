@@ -191,6 +191,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         ({"policy_kwargs": {"activation_fn": "torch.nn.Tahn"}}, "Did you mean 'torch.nn.Tanh'"),
         ({"hyperparameters": {"batch_size": 1}}, "cannot be built"),
         ({"num_envs": 0}, "num_envs is 0"),
+        ({"validate_every": 0}, "validate_every is 0"),
+        ({"hyperparameters": {"gamma": 7}}, "gamma is 7; expected a number in"),
     ],
 )
 def test_a_typo_is_one_line(settings: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 
 import numpy as np
@@ -94,6 +95,22 @@ def test_results_do_not_depend_on_threads(twin: KernelTwin) -> None:
     scenarios, rates = support.scenarios(200), support.currents(200, 3)
     several = KernelTwin("LGM50", twin.fidelity, threads=3)
     same(run(twin, twin.initial(scenarios), rates), run(several, several.initial(scenarios), rates))
+
+
+def test_threads_work_in_a_forked_process() -> None:
+    """A fork copies the object that holds the threads, not the threads: waiting for them would never end."""
+    twin = KernelTwin("LGM50", "SPM", threads=2)
+    scenarios, rates = support.scenarios(64), support.currents(64, 1)
+    expected = run(twin, twin.initial(scenarios), rates)
+    queue = multiprocessing.get_context("fork").Queue()
+
+    def child() -> None:
+        queue.put(run(twin, twin.initial(scenarios), rates)["y"])
+
+    process = multiprocessing.get_context("fork").Process(target=child, daemon=True)
+    process.start()
+    np.testing.assert_array_equal(queue.get(timeout=60), expected["y"])
+    process.join()
 
 
 def test_one_bad_current_fails_alone(twin: KernelTwin) -> None:

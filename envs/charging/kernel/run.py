@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -62,6 +62,7 @@ class Kernel:
         if threads < 1:
             raise ValueError(f"threads is {threads!r}; expected a whole number >= 1")
         self.source, self.threads = source, int(threads)
+        self._workers: tuple[int, ThreadPoolExecutor] | None = None
         self.library, self.compiler = load(source.text)
         for name, arguments in _SIGNATURES.items():
             function = getattr(self.library, name)
@@ -74,9 +75,13 @@ class Kernel:
         """A library does not travel: the other process finds it in the cache, or compiles."""
         return Kernel, (self.source, self.threads)
 
-    @cached_property
+    @property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads - 1, thread_name_prefix="voltgym-kernel")
+        """Its helpers; a forked process inherits the object but not its threads, so it makes its own."""
+        if self._workers is None or self._workers[0] != os.getpid():
+            pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="voltgym-kernel")
+            self._workers = os.getpid(), pool
+        return self._workers[1]
 
     def advance(
         self,
