@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voltgym.agents.mlp import MlpPolicy
-from voltgym.envs.core import Episodes, Failure, make_episodes
+from voltgym.envs.core import Episodes, make_episodes
+from voltgym.envs.episodes import counted, reached
 from voltgym.envs.ledger import Ledger
 
 
@@ -70,9 +71,9 @@ class Validation:
             action, _ = policy(observation, mask=mask)
             observation, gained, terminated, truncated, info = core.step(rows, action)
             reward[rows] += gained
-            lost = truncated | (info["failure"] != Failure.NONE)
-            good[rows] &= kept(info["slacks"], *limits) & ~lost
             going = ~(terminated | truncated)
+            goal = reached(core.objective, terminated, truncated, info["failure"])
+            good[rows] &= kept(counted(core.objective, info["slacks"], ~going), *limits) & (goal | going)
             rows, observation = rows[going], observation[going]
         value = self.sign * core.objective.value(core.measured)[self.name]
         return Score(float(good.mean()), float(value[good].mean()) if good.any() else -np.inf, float(reward.mean()))

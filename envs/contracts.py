@@ -77,7 +77,11 @@ class Task(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """What is good and what is forbidden. Slacks keep their units and are >= 0 where feasible."""
+    """What is good and what is forbidden. Slacks keep their units and are >= 0 where feasible.
+
+    One attribute is optional. ``final = True``: what is judged is the design that the episode ends with, be it by the
+    goal or by the time limit, and the slacks of the steps on the way do not make it infeasible.
+    """
 
     @property
     def scales(self) -> Mapping[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -225,7 +225,25 @@ class Episodes:
             info["invalid_action"] = invalid
         if hasattr(self.twin, "keys"):
             info["design"] = self.twin.keys(state)
+        if hasattr(self.twin, "reasons"):
+            info["reasons"] = self.twin.reasons(state)
         return info
+
+
+def counted(objective: Objective, slacks: Mapping[str, np.ndarray], over: np.ndarray) -> dict[str, np.ndarray]:
+    """(N,) the slacks that an episode is judged by, by name: infinite on the way to a ``final`` objective's end.
+
+    ``over`` (N,) bool: the episode has ended.
+    """
+    if not getattr(objective, "final", False):
+        return dict(slacks)
+    return {name: np.where(over, slack, np.inf) for name, slack in slacks.items()}
+
+
+def reached(objective: Objective, terminated: np.ndarray, truncated: np.ndarray, failure: np.ndarray) -> np.ndarray:
+    """(N,) bool: the episode ended with its goal; with a ``final`` objective the time limit hands in what is there."""
+    ended = terminated | truncated if getattr(objective, "final", False) else terminated
+    return ended & (failure == Failure.NONE)
 
 
 def cost(slacks: dict[str, np.ndarray], objective: Objective) -> np.ndarray:

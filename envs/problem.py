@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import gymnasium as gym
 import numpy as np
 
-from voltgym.envs.episodes import Episodes
+from voltgym.envs.episodes import Episodes, counted
 from voltgym.envs.errors import VoltGymError, as_array, shown, whole_number
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.making import make_episodes
@@ -130,13 +130,14 @@ def run_to_end(
     observation, info = core.reset(rows, [None] * core.n, list(episodes))
     observation = observation.copy()
     act = design.policy(x, core)
-    slacks = {name: slack.copy() for name, slack in info["slacks"].items()}
+    nobody = np.zeros(core.n, dtype=bool)
+    slacks = {name: slack.copy() for name, slack in counted(core.objective, info["slacks"], nobody).items()}
     failure = np.zeros(core.n, dtype=np.int8)
     while rows.size:
         new, _, terminated, truncated, info = core.step(rows, act(observation)[rows])
         observation[rows] = new
         failure[rows] = info["failure"]
-        for name, slack in info["slacks"].items():
+        for name, slack in counted(core.objective, info["slacks"], terminated | truncated).items():
             slacks[name][rows] = np.minimum(slacks[name][rows], slack)
         rows = rows[~(terminated | truncated)]
     return core.objective.value(core.measured), slacks, failure

@@ -83,7 +83,7 @@ class DesignEnv(gym.Env):
     def _watch(self, observation: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
         info = first_row(info)
         if self.render_mode is not None:
-            self._trace.append(dict(info["measured"]))
+            self._trace.append({**info["measured"], **({"design": info["design"]} if "design" in info else {})})
         return first_row(observation), info
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from voltgym.agents.base import Memory, Policy, Progress
 from voltgym.envs.core import Episodes, Failure
+from voltgym.envs.episodes import counted, reached
 from voltgym.envs.scenario import generator
 from voltgym.surrogates.base import take
 
@@ -78,14 +79,17 @@ def play(
     rows = np.arange(core.n)
     spent = dict(core.ledger.spent)
     observation, info = core.reset(rows, [None] * core.n, list(episodes))
-    tally = Tally(core.n, {**core.objective.tolerances, **(tolerances or {})}, info["slacks"])
+    start = counted(core.objective, info["slacks"], np.zeros(core.n, dtype=bool))
+    tally = Tally(core.n, {**core.objective.tolerances, **(tolerances or {})}, start)
     _trace(traces, rows, core)
     actor = actor_of(core)
     most = np.full(core.n, np.iinfo(np.int64).max) if lengths is None else np.asarray(lengths)
     while rows.size:
         action = np.asarray(actor(observation, rows), dtype=core.task.action_space.dtype)  # as a replay will have it
         observation, reward, terminated, truncated, info = core.step(rows, action)
-        tally.add(rows, action, reward, terminated, info)
+        info["slacks"] = counted(core.objective, info["slacks"], terminated | truncated)
+        goal = reached(core.objective, terminated, truncated, info["failure"])
+        tally.add(rows, action, reward, goal, info)
         _trace(traces, rows, core)
         going = ~(terminated | truncated) & (core.steps[rows] < most[rows])
         rows, observation = rows[going], observation[going]
@@ -122,13 +126,13 @@ class Tally:
         self.actions: list[list[Any]] = [[] for _ in range(n)]
 
     def add(
-        self, rows: np.ndarray, action: np.ndarray, reward: np.ndarray, terminated: np.ndarray, info: dict[str, Any]
+        self, rows: np.ndarray, action: np.ndarray, reward: np.ndarray, goal: np.ndarray, info: dict[str, Any]
     ) -> None:
         """One step of ``rows``."""
         self.reward[rows] += reward
         self.cost[rows] += info["cost"]
         self.failure[rows] = info["failure"]
-        self.goal[rows] = terminated & (info["failure"] == Failure.NONE)
+        self.goal[rows] = goal
         bad = np.zeros(len(rows), dtype=bool)
         for name, slack in info["slacks"].items():
             self.worst[name][rows] = np.minimum(self.worst[name][rows], slack)

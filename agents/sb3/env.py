@@ -17,7 +17,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
 from voltgym.agents.mlp import describe_space
 from voltgym.agents.validation import kept
-from voltgym.envs.core import DesignVectorEnv, Failure
+from voltgym.envs.core import DesignVectorEnv
+from voltgym.envs.episodes import counted, reached
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.ledger import Ledger
 
@@ -67,8 +68,10 @@ class VoltGymVecEnv(VecEnv):
         self._return += reward
         self._cost += self.costs
         self._length += 1
-        self._kept &= kept(final["slacks"], self.tolerances)
-        goal, done = terminated & (final["failure"] == Failure.NONE), terminated | truncated
+        objective, done = self.venv.core.objective, terminated | truncated
+        goal = reached(objective, terminated, truncated, final["failure"])
+        slacks = {name: slack for name, slack in final["slacks"].items() if name[0] != "_"}
+        self._kept &= kept(counted(objective, slacks, done), self.tolerances)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(done):
             infos[i] = {
