@@ -41,22 +41,34 @@ def evaluate_policy(
     """One record for each of episodes 0 ... ``episodes - 1`` of ``split``.
 
     In a voltgym environment the episodes run in batches of ``batch``; any other runs one by one, without slacks.
-    ``training`` is what the training spent, by kind; it is put into the record's ledger.
+    ``training`` is what the training spent, by kind; it is put into the record's ledger. A policy that hands in designs
+    has ``episodes()``: the arguments of one environment a design, best first; each is played as episode 0 of ``split``.
     """
     progress = progress or Silent()
     env_kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
-    about = {"env_id": env_id, "env_kwargs": env_kwargs, "split": split, "agent": agent, "seed": seed}
     spent = {f"training {kind}": amount for kind, amount in (training or {}).items()}
-    records: list[Record] = []
-    for first in range(0, episodes, batch):
-        numbers = range(first, min(first + batch, episodes))
-        outcomes, twin = _outcomes(policy, env_id, env_kwargs, split, numbers, Part(progress, first, episodes))
+    batches = _batches(policy, env_kwargs, episodes, batch)
+    total, records = sum(len(numbers) for _, numbers in batches), list[Record]()
+    for kwargs, numbers in batches:
+        part = Part(progress, len(records), total)
+        outcomes, twin = _outcomes(policy, env_id, kwargs, split, numbers, part)
+        about = {"env_id": env_id, "env_kwargs": kwargs, "split": split, "agent": agent, "seed": seed}
         for number, outcome in zip(numbers, outcomes, strict=True):
             outcome["ledger"] = {**outcome["ledger"], **spent}
             mark = {"episode": number, "information": policy.information, "fingerprint": fingerprint(twin)}
             records.append(make_record(**about, **mark, **outcome))
-        progress.update(len(records), episodes)
+        progress.update(len(records), total)
     return records
+
+
+def _batches(
+    policy: Any, env_kwargs: Mapping[str, Any], episodes: int, batch: int
+) -> list[tuple[dict[str, Any], range]]:
+    """The environment's arguments and the episodes of each batch; a policy that hands in designs has one a design."""
+    if hasattr(policy, "episodes"):
+        return [({**env_kwargs, **change}, range(1)) for change in policy.episodes()[:episodes]]
+    starts = range(0, episodes, batch)
+    return [(dict(env_kwargs), range(first, min(first + batch, episodes))) for first in starts]
 
 
 def _outcomes(

@@ -1,0 +1,106 @@
+"""Compute the shipped data of solvent molecules: xTB for thousands, DFT for some of every family.
+
+Every molecule is kept on the disk as soon as it is done, so a build that is killed goes on where it was; the table is
+written anew now and then, and at the end. Molecules that fail are in it, with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from voltgym.envs.errors import VoltGymError
+from voltgym.envs.solvent.physics import DFTModel, QuantumModel, XTBModel
+from voltgym.experiments.progress import Progress, terminal
+from voltgym.surrogates.solvent_names import ELECTRONIC
+
+FOLDER = Path("surrogates/data")
+USAGE = "python -m voltgym.experiments.build_solvent {xtb,dft} [--molecules N] [--workers N] [--out FOLDER]"
+
+Row = dict[str, Any]
+
+
+def chosen(level: str, molecules: int) -> list[tuple[str, str]]:
+    """(SMILES, where it is from) of the molecules of a level, in the order in which they are computed."""
+    from voltgym.envs.solvent import library
+
+    lists = {"xtb": lambda: library.xtb_molecules(molecules), "dft": lambda: library.dft_molecules()[:molecules]}
+    return lists[level]()
+
+
+def model_of(level: str) -> QuantumModel:
+    """The physics of a level, with its results on the disk."""
+    return {"xtb": XTBModel, "dft": DFTModel}[level]()
+
+
+_models: dict[str, QuantumModel] = {}
+
+
+def row(level: str, smiles: str, source: str) -> Row:
+    """One molecule, computed or found."""
+    model = _models.get(level) or _models.setdefault(level, model_of(level))
+    answer = model.answer(smiles)
+    values = {name: answer["values"].get(name) for name in ELECTRONIC}
+    rest = {name: answer[name] for name in ("converged", "reason", "seconds")}
+    return {"smiles": smiles, "source": source, **values, **rest, "method": model.method}
+
+
+def build(level: str, molecules: int, workers: int, out: Path, every: int = 100) -> list[Row]:
+    """Compute and write ``solvent_<level>.parquet``; the rows are in the order of the list."""
+    todo, done = chosen(level, molecules), dict[str, Row]()
+    file = out / f"solvent_{level}.parquet"
+    with ProcessPoolExecutor(workers) as pool, Progress(terminal(f"{level} of molecules", False)) as bar:
+        waiting = [pool.submit(row, level, smiles, source) for smiles, source in todo]
+        try:
+            for count, future in enumerate(as_completed(waiting), 1):
+                found = future.result()
+                done[found["smiles"]] = found
+                bar.update(count, len(todo), converged=sum(r["converged"] for r in done.values()) / count)
+                if count % every == 0:
+                    write([done[s] for s, _ in todo if s in done], file)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    rows = [done[s] for s, _ in todo]
+    write(rows, file)
+    return rows
+
+
+def write(rows: Sequence[Row], file: Path) -> None:
+    """The table as parquet, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    pq.write_table(pa.Table.from_pylist(list(rows)), part, compression="zstd")
+    part.replace(file)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Build one table."""
+    parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.build_solvent", description=__doc__)
+    parser.add_argument("level", choices=["xtb", "dft"])
+    parser.add_argument("--molecules", type=int, default=None, help="default: 2600 for xtb, 84 for dft")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    args = parser.parse_args(argv)
+    molecules = args.molecules or {"xtb": 2600, "dft": 84}[args.level]
+    if args.workers < 1 or molecules < 1:
+        raise VoltGymError("--workers and --molecules take whole numbers >= 1")
+    rows = build(args.level, molecules, args.workers, args.out)
+    good = sum(r["converged"] for r in rows)
+    print(f"{len(rows)} molecules, {good} converged, in {args.out / f'solvent_{args.level}.parquet'}")
+
+
+if __name__ == "__main__":
+    from voltgym.experiments.cli import run_command
+
+    run_command("build-solvent", sys.argv[1:])
