@@ -5,6 +5,8 @@ import gymnasium as gym
 for _name, _module in {
     "FastCharge-v0": "charging.fast_charge",
     "ProtocolDesign-v0": "charging.protocol",
+    "Solvent-v0": "solvent.solvent",
+    "SolventRediscovery-v0": "solvent.rediscovery",
     "Thevenin-v0": "thevenin",
 }.items():
     gym.register(

@@ -86,7 +86,7 @@ def lithium_sites(structure: Structure, bonds: np.ndarray) -> list[np.ndarray]:
     sites: list[np.ndarray] = []
     for i in donors:
         away = x[i] - x[bonds[i]].mean(axis=0) if bonds[i].any() else np.array([1.0, 0, 0])
-        sites.append(x[i] + DONORS[int(z[i])] * away / max(np.linalg.norm(away), 1e-6))
+        sites.append(x[i] + DONORS[int(z[i])] * away / max(float(np.linalg.norm(away)), 1e-6))
     for a, i in enumerate(donors):
         for j in donors[a + 1 :]:
             gap = float(np.linalg.norm(x[i] - x[j]))

@@ -1,0 +1,1 @@
+"""Tables that the molecule design space reads."""

@@ -1,0 +1,88 @@
+"""What a molecule is worth, on three levels: learned, xTB, DFT. The level is the environment's ``property_model``.
+
+Boiling and flash point, viscosity, permittivity and melting are learned from measurements on every level: no physics
+here gives them. Ionization energy, electron affinity, Li+ binding and dipole come from the level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from voltgym.envs.errors import VoltGymError, check_name
+from voltgym.envs.ledger import Ledger
+from voltgym.surrogates.base import Failure, Prediction, PropertyModel
+from voltgym.surrogates.solvent import SolventSurrogate, load_shipped
+from voltgym.surrogates.solvent_names import NAMES
+
+
+class SolventProperties:
+    """Nine properties by name: the surrogate's, with those that ``physics`` computes in their place.
+
+    Args:
+        surrogate: of all nine.
+        physics: of some; None for none.
+        ledger: counts ``surrogate_calls``, and what the physics counts.
+    """
+
+    names: tuple[str, ...] = NAMES
+
+    def __init__(self, surrogate: SolventSurrogate, physics: PropertyModel | None, ledger: Ledger) -> None:
+        self.surrogate, self.physics, self.ledger = surrogate, physics, ledger
+        self._places = [] if physics is None else [NAMES.index(name) for name in physics.names]
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """Which weights, and which physics."""
+        return {"model": self.surrogate.digest, "physics": getattr(self.physics, "digest", "none")}
+
+    def reference(self, design: str) -> dict[str, float]:
+        """The properties of one molecule by name, to compare others with. Not charged: it is part of the task."""
+        found = self._predict([design])
+        if found.failure[0]:
+            kind = Failure(int(found.failure[0])).name
+            raise VoltGymError(f"the reference {design!r} has no properties here ({kind})")
+        return dict(zip(self.names, found.mean[0].tolist(), strict=True))
+
+    def predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
+        """(n, 9) means and standard deviations; a molecule that the physics cannot do fails."""
+        self.ledger.charge("surrogate_calls", len(designs))
+        return self._predict(designs)
+
+    def _predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
+        found = self.surrogate.predict(designs)
+        if self.physics is None:
+            return found
+        mean, std = found.mean.copy(), found.std.copy()
+        computed = self.physics.predict(designs)
+        mean[:, self._places], std[:, self._places] = computed.mean, computed.std
+        failure = np.where(found.failure != Failure.NONE, found.failure, computed.failure)
+        return Prediction(mean, std, found.domain, failure.astype(np.int8))
+
+
+def _xtb(ledger: Ledger) -> PropertyModel:
+    from voltgym.envs.solvent.physics import XTBModel  # loads when it is asked for
+
+    return XTBModel(ledger=ledger)
+
+
+def _dft(ledger: Ledger) -> PropertyModel:
+    from voltgym.envs.solvent.physics import DFTModel
+
+    return DFTModel(ledger=ledger)
+
+
+LEVELS: Mapping[str, Callable[[Ledger], PropertyModel | None]] = {
+    "surrogate": lambda ledger: None,
+    "xtb": _xtb,
+    "dft": _dft,
+}
+"""The fidelity ladder, cheapest first."""
+
+
+def make_properties(level: str, ledger: Ledger) -> SolventProperties:
+    """The property model of a level. Raises `VoltGymError` for a level there is not."""
+    check_name("property_model", level, LEVELS)
+    return SolventProperties(load_shipped(), LEVELS[level](ledger), ledger)

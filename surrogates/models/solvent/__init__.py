@@ -1,0 +1,1 @@
+"""The solvent surrogate: see MODEL_CARD.md."""
