@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -249,8 +250,8 @@ def reached(objective: Objective, terminated: np.ndarray, truncated: np.ndarray,
 def cost(slacks: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
     """(N,) ``sum(max(-slack / scale, 0))`` over the slacks, each on the scale that makes it comparable."""
     scales = {COMPLETED: 1.0, **objective.scales}
-    parts = [np.maximum(-slack / scales[name], 0.0) for name, slack in slacks.items()]
-    return np.sum(parts, axis=0)
+    parts = (np.maximum(-slack / scales[name], 0.0) for name, slack in slacks.items())
+    return functools.reduce(np.add, parts)  # in this order, however many rows there are
 
 
 def _bounds(space: gym.Space) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""How long a step of molecule design takes: the masked edits of the design space, and MolDQN's enumeration beside it.
+"""How long a step of molecule design takes: the environment, its masked edits, and MolDQN's enumeration beside it.
 
 ``python -m voltgym.experiments.benchmark_solvent [--rows 256] [--steps 8] [--rounds 5]``
 
@@ -6,7 +6,8 @@ CPU time of one process, medians over rounds. Every round times both routes, one
 walk reaches from battery solvents, with nothing remembered: the space of a round is new. One step of ours is the mask,
 a random valid edit, the canonical SMILES, and the graph features of what came out. One step of the enumeration makes
 every next molecule with RDKit and the fingerprint of each, and takes one (see ``envs/solvent/naive.py``): it also tells
-an agent what every action would lead to, which a mask does not.
+an agent what every action would lead to, which a mask does not. ``the environment`` is a whole ``step`` of
+``VoltGym/Solvent-v0`` with the learned properties, all rows at once, autoreset included.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ import os
 import statistics
 import sys
 import time
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gymnasium as gym
 import numpy as np
 
+import voltgym.envs  # noqa: F401  # registers the ids
 from voltgym.envs.solvent.naive import EnumeratedStep
 from voltgym.envs.solvent.space import SEEDS, MoleculeSpace
 
 Times = dict[str, list[float]]
-OURS, THEIRS, PAPER = (
+ENVIRONMENT, OURS, THEIRS, PAPER = (
+    "the environment",
     "edits under a mask",
     "enumeration, our elements and rings",
     "enumeration, C N O and rings of 3 5 6",
@@ -75,6 +80,18 @@ def enumerated(walk: list[list[str]], seed: int, name: str, route: EnumeratedSte
     return found // len(some)
 
 
+def environment(rows: int, steps: int, seed: int, times: Times) -> None:
+    """Random valid actions in a new environment."""
+    env: Any = gym.make_vec("VoltGym/Solvent-v0", num_envs=rows).unwrapped
+    env.reset(seed=seed)
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        mask = env.action_masks()
+        action = np.argmax(mask * rng.random(mask.shape), axis=1)
+        with Clock(times, ENVIRONMENT, rows):
+            env.step(action)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.benchmark_solvent", description=__doc__)
@@ -88,6 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     for number in range(args.rounds + 1):
         here: Times = {}
         walk = masked([SEEDS[i % len(SEEDS)] for i in range(args.rows)], args.steps, number, here)
+        environment(args.rows, args.steps, 1000 + number, here)
         for name, route in routes.items():
             found[name].append(enumerated(walk, number, name, route, here))
         if number:  # the first round warms up
@@ -102,6 +120,8 @@ def show(medians: dict[str, float], found: dict[str, list[int]], args: argparse.
     parts = ("mask", "edit", "features")
     ours = sum(medians[name] for name in parts)
     print(f"{args.rows} rows, {args.steps} steps, medians of {args.rounds} rounds, CPU time of a row's step")
+    whole = medians[ENVIRONMENT]
+    print(f"  {ENVIRONMENT:40s} {whole:9.1f} us   {1e6 / whole:8.0f} /s   x{medians[THEIRS] / whole:.1f} of {THEIRS}")
     print(f"  {OURS:40s} {ours:9.1f} us   {1e6 / ours:8.0f} /s")
     for name in parts:
         print(f"    {name:38s} {medians[name]:9.1f} us")

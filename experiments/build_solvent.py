@@ -1,7 +1,8 @@
 """Compute the shipped data of solvent molecules: xTB for thousands, DFT for some of every family.
 
-Every molecule is kept on the disk as soon as it is done, so a build that is killed goes on where it was; the table is
-written anew now and then, and at the end. Molecules that fail are in it, with the reason.
+Every molecule is kept in the user's cache as soon as it is done, so a build that is killed goes on where it was, and so
+does one that finds the table of an earlier one. The table is written anew now and then, and at the end. Molecules that
+fail are in it, with the reason.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from voltgym.experiments.progress import Progress, terminal
 from voltgym.surrogates.solvent_names import ELECTRONIC
 
 FOLDER = Path("surrogates/data")
-USAGE = "python -m voltgym.experiments.build_solvent {xtb,dft} [--molecules N] [--workers N] [--out FOLDER]"
+USAGE = "python -m voltgym.experiments.build_solvent {xtb,dft} [--molecules N] [--known] [--workers N] [--out FOLDER]"
 
 Row = dict[str, Any]
 
@@ -55,23 +56,50 @@ def row(level: str, smiles: str, source: str) -> Row:
     return {"smiles": smiles, "source": source, **values, **rest, "method": model.method}
 
 
-def build(level: str, molecules: int, workers: int, out: Path, every: int = 100) -> list[Row]:
+def build(level: str, molecules: int, workers: int, out: Path, every: int = 50) -> list[Row]:
     """Compute and write ``solvent_<level>.parquet``; the rows are in the order of the list."""
-    todo, done = chosen(level, molecules), dict[str, Row]()
     file = out / f"solvent_{level}.parquet"
+    todo, done = chosen(level, molecules), finished(file, model_of(level).method)
+    done = {smiles: done[smiles] | {"source": source} for smiles, source in todo if smiles in done}
     with ProcessPoolExecutor(workers) as pool, Progress(terminal(f"{level} of molecules", False)) as bar:
-        waiting = [pool.submit(row, level, smiles, source) for smiles, source in todo]
+        waiting = [pool.submit(row, level, smiles, source) for smiles, source in todo if smiles not in done]
         try:
-            for count, future in enumerate(as_completed(waiting), 1):
+            for future in as_completed(waiting):
                 found = future.result()
                 done[found["smiles"]] = found
-                bar.update(count, len(todo), converged=sum(r["converged"] for r in done.values()) / count)
-                if count % every == 0:
+                bar.update(len(done), len(todo), converged=sum(r["converged"] for r in done.values()) / len(done))
+                if len(done) % every == 0:
                     write([done[s] for s, _ in todo if s in done], file)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     rows = [done[s] for s, _ in todo]
+    write(rows, file)
+    return rows
+
+
+def finished(file: Path, method: str) -> dict[str, Row]:
+    """The rows of a table that an earlier build wrote with the same method, by SMILES; damaged ones are an error."""
+    if not file.exists():
+        return {}
+    try:
+        rows = pq.read_table(file).to_pylist()
+        return {
+            r["smiles"]: r for r in rows if r["method"] == method and (r["converged"] or "longer" not in r["reason"])
+        }
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise VoltGymError(f"{file} is damaged ({error}); delete it to build it again") from None
+
+
+def known(level: str, molecules: int, out: Path) -> list[Row]:
+    """Write the table of those molecules that are on the disk already; computes nothing."""
+    model, file = model_of(level), out / f"solvent_{level}.parquet"
+    done = finished(file, model.method)
+    rows = [
+        done.get(smiles) or row(level, smiles, source)
+        for smiles, source in chosen(level, molecules)
+        if smiles in done or model.store.get(smiles)
+    ]
     write(rows, file)
     return rows
 
@@ -89,13 +117,17 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.build_solvent", description=__doc__)
     parser.add_argument("level", choices=["xtb", "dft"])
     parser.add_argument("--molecules", type=int, default=None, help="default: 2600 for xtb, 84 for dft")
+    parser.add_argument("--known", action="store_true", help="only write what is computed already")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args(argv)
     molecules = args.molecules or {"xtb": 2600, "dft": 84}[args.level]
     if args.workers < 1 or molecules < 1:
         raise VoltGymError("--workers and --molecules take whole numbers >= 1")
-    rows = build(args.level, molecules, args.workers, args.out)
+    if args.known:
+        rows = known(args.level, molecules, args.out)
+    else:
+        rows = build(args.level, molecules, args.workers, args.out)
     good = sum(r["converged"] for r in rows)
     print(f"{len(rows)} molecules, {good} converged, in {args.out / f'solvent_{args.level}.parquet'}")
 

@@ -19,7 +19,7 @@ from voltgym.experiments.files import write_text
 USAGE = """usage: voltgym fit [surrogate=solvent] [seeds=5] [out=FOLDER]
 
 Learns from the measured tables of the installed `chemicals` and from the shipped xTB data, calibrates on groups of
-molecules that were left out, and writes weights (safetensors) and MODEL_CARD.md; without out=, over the shipped ones.
+molecules that were left out, and writes weights (npz) and MODEL_CARD.md; without out=, over the shipped ones.
 """
 
 
@@ -87,7 +87,7 @@ def card(about: Mapping[str, Any], digest: str, least: float) -> str:
         "",
         f"Weights `{digest}`. Made by `voltgym fit surrogate=solvent seeds={about['seeds']}`.",
         "",
-        "Gaussian processes for flash point, viscosity and permittivity, ensembles of five networks for the rest; "
+        "Ensembles of five networks for boiling and melting, Gaussian processes for the rest; "
         "counted Morgan fingerprints and 22 descriptors. Electronic properties are gas-phase values of xTB, not an "
         "electrochemical window, and a prediction of them is a prediction of xTB, not of an experiment.",
         "",

@@ -91,7 +91,7 @@ class Ensemble:
                 best, waited, kept = error, 0, [p.detach().clone() for p in parameters]
             elif (waited := waited + 1) >= self.patience:
                 break
-        flat = [p.numpy() for p in kept]
+        flat = [p.numpy().astype(np.float16).astype(np.float32) for p in kept]  # as they are kept on the disk
         self.layers = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
         return self
 
@@ -115,22 +115,26 @@ class Ensemble:
         """Everything that predicts, by name."""
         scalers = {"input mean": self.inputs.mean, "input scale": self.inputs.scale}
         scalers |= {"output mean": self.outputs.mean, "output scale": self.outputs.scale}
-        weights = {f"{kind} {i}": a for i, pair in enumerate(self.layers) for kind, a in zip("wb", pair, strict=True)}
+        weights = {
+            f"{kind} {i}": a.astype(np.float16)  # lossless: they were rounded when they were fitted
+            for i, pair in enumerate(self.layers)
+            for kind, a in zip("wb", pair, strict=True)
+        }
         return {name: np.asarray(a) for name, a in {**scalers, **weights}.items()}
 
     @classmethod
     def build(cls, arrays: dict[str, np.ndarray]) -> Self:
         """The model that :meth:`arrays` describes."""
         count = sum(name.startswith("w ") for name in arrays)
-        layers = [(arrays[f"w {i}"], arrays[f"b {i}"]) for i in range(count)]
+        layers = [tuple(arrays[f"{kind} {i}"].astype(np.float32) for kind in "wb") for i in range(count)]
         model = cls(tuple(w.shape[2] for w, _ in layers[:-1]), members=len(layers[0][0]))
-        model.layers = layers
+        model.layers = [(w, b) for w, b in layers]
         model.inputs = Scaler(arrays["input mean"], arrays["input scale"])
         model.outputs = Scaler(arrays["output mean"], arrays["output scale"])
         return model
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file."""
+        """Write an npz file."""
         write_arrays(path, self.arrays())
 
     @classmethod

@@ -1,8 +1,8 @@
 """What a solvent molecule is worth, learned: nine properties with intervals that hold, and where they may be trusted.
 
-Flash point, viscosity and permittivity have a thousand measurements or fewer: Gaussian processes. Boiling and melting
-have thousands, and the electronic properties come from our own xTB calculations: ensembles. All are calibrated on
-molecules of groups that the model did not learn from (``solvent_fit.py``).
+Flash point, viscosity and permittivity have a thousand measurements or fewer, the electronic properties come from some
+two thousand xTB calculations of ours: Gaussian processes. Boiling and melting have thousands of measurements:
+ensembles. All are calibrated on molecules of groups that the model did not learn from (``solvent_fit.py``).
 """
 
 from __future__ import annotations
@@ -27,13 +27,19 @@ from voltgym.surrogates.solvent_names import NAMES
 from voltgym.surrogates.tanimoto import Known
 
 VERSION = 1
-CARD, DOMAIN_FILE = "card.json", "domain.safetensors"
+CARD, DOMAIN_FILE = "card.json", "domain.npz"
 MOST_COUNTED = 8
 """Counts above this are all the same to an ensemble."""
 FOLDED = 256
 """Places of the fingerprint in an environment's observation."""
 LEAST_SIMILARITY = 0.35
 """Of :meth:`SolventSurrogate.similarity`, below which a molecule is outside the domain; the model card shows why."""
+
+
+MARGIN = 0.05
+BLOCK = 8
+"""Molecules are predicted so many at a time, whatever the batch: matrix products of one shape round alike, so that a
+molecule's numbers do not depend, not even in the last bit, on the company that it is in."""
 
 
 class Part(NamedTuple):
@@ -94,10 +100,16 @@ class SolventSurrogate:
     def predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
         """(n, 9) means and standard deviations of ``designs`` (n SMILES)."""
         counts, numbers, good = features(list(designs))
-        mean, std = np.zeros((len(counts), len(NAMES))), np.zeros((len(counts), len(NAMES)))
-        for part in self.parts:
-            at = [NAMES.index(name) for name in part.names]
-            mean[:, at], std[:, at] = predict_part(part, counts, numbers)
+        n = len(counts)
+        mean, std = np.zeros((n, len(NAMES))), np.zeros((n, len(NAMES)))
+        for start in range(0, n, BLOCK):
+            rows = np.arange(start, start + BLOCK)
+            block = np.minimum(rows, n - 1)
+            for part in self.parts:
+                at = [NAMES.index(name) for name in part.names]
+                found = predict_part(part, counts[block], numbers[block])
+                for table, values in zip((mean, std), found, strict=True):
+                    table[start : start + BLOCK, at] = values[: n - start]
         mean[~good], std[~good] = 0.0, 0.0
         similarity = self._similarity(counts) - self.least_similarity
         domain = np.where(good, np.minimum(similarity, -self._excess(numbers)), -1.0)
@@ -111,12 +123,15 @@ class SolventSurrogate:
         return ((self._measured.nearest(counts) + self._computed.nearest(counts)) / 2).astype(float)
 
     def descriptor_excess(self, designs: Sequence[str]) -> np.ndarray:
-        """(n,) how far the descriptors are outside the range of the data, in widths of it, the worst one; 0 inside."""
+        """(n,) how far the descriptors are outside the range of the data, in widths of it, the worst one; 0 inside.
+
+        The range is that of the middle 99 % of the data, and ``MARGIN`` of its width to either side.
+        """
         return self._excess(features(designs)[1])
 
     def _excess(self, numbers: np.ndarray) -> np.ndarray:
         outside = np.maximum(self._low - numbers, numbers - self._high) / self._scale
-        return np.maximum(outside, 0.0).max(axis=1).astype(float)
+        return np.maximum(outside - MARGIN, 0.0).max(axis=1).astype(float)
 
     def embed(self, designs: Sequence[str]) -> np.ndarray:
         """(n, ``embedding``) float32: folded fingerprint counts, then descriptors within the range of the data."""
@@ -137,7 +152,7 @@ class SolventSurrogate:
         return found.hexdigest()[:16]
 
     def save(self, path: Path) -> None:
-        """Write safetensors files and ``card.json``, with their hashes, into the folder ``path``."""
+        """Write npz files and ``card.json``, with their hashes, into the folder ``path``."""
         from voltgym.surrogates.files import write_arrays
 
         path.mkdir(parents=True, exist_ok=True)
@@ -145,7 +160,7 @@ class SolventSurrogate:
         write_arrays(path / DOMAIN_FILE, {**self._counts, **ranges})
         described, hashes = [], {DOMAIN_FILE: _hash(path / DOMAIN_FILE)}
         for i, part in enumerate(self.parts):
-            file = f"{i}.safetensors"
+            file = f"{i}.npz"
             part.model.save(path / file)
             hashes[file] = _hash(path / file)
             kind = type(part.model).__name__
@@ -184,14 +199,14 @@ def predict_part(part: Part, counts: np.ndarray, numbers: np.ndarray) -> tuple[n
     """(n, m) means and calibrated standard deviations of the properties of a part."""
     if isinstance(part.model, GaussianProcess):
         mean, std = part.model.predict(counts, numbers)
-        return mean[:, None], std[:, None] * part.factor
+        return mean, std * part.factor
     mean, spread = part.model.predict(inputs(counts, numbers))
-    std = combined(spread, part.base) * part.factor
     if part.curve is None:
-        return mean, std
+        return mean, combined(spread, part.base) * part.factor
     slope, offset = part.curve
     chance = 1 / (1 + np.exp(-np.clip(slope * mean + offset, -30, 30)))
-    return chance, slope * std * chance * (1 - chance)
+    # A chance says itself how sure it is; what is added is how much the members differ about it.
+    return chance, np.maximum(slope * spread * chance * (1 - chance), 0.01)
 
 
 def inputs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:

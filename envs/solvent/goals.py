@@ -40,7 +40,7 @@ _STABLE = (
 
 SOLVENT = Goal(
     terms=(
-        Term(LIQUID, zero=0.2, full=0.7),
+        Term(LIQUID, zero=0.1, full=0.7),
         Term(BOILING, zero=333.15, full=393.15),
         Term(FLASH, zero=273.15, full=333.15),
         Term(MIXTURE_VISCOSITY, zero=3.0, full=1.0),
@@ -78,7 +78,7 @@ ADDITIVE = Goal(
         Term(BOILING, zero=323.15, full=373.15),
         Term(MIXTURE_VISCOSITY, zero=1.5, full=0.8),
         *_STABLE,
-        Term(AFFINITY, zero=-0.2, full=0.5, relative=True),  # above EC's: reduced first, so that it can form the SEI
+        Term(AFFINITY, zero=-0.6, full=0.6, relative=True),  # above EC's: reduced first, so that it can form the SEI
     ),
     share=0.05,
     starts=("O=C1OCCO1", "C=C", "C=COC(C)=O", "CS(=O)(=O)F", "COS(=O)OC", "C=CC#N", "CCOC(=O)OC", "O=c1occo1"),

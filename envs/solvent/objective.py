@@ -60,6 +60,7 @@ class SolventObjective:
         k: pessimism.
         floor: of a desirability within the reward.
         penalty: reward lost for a cost of one.
+        least_similarity: to the data that the properties were learned from, below which they are not to be trusted.
     """
 
     final = True
@@ -72,15 +73,17 @@ class SolventObjective:
         reference: Mapping[str, float],
         *,
         share: float = 0.3,
-        k: float = 1.0,
+        k: float = 0.5,
         floor: float = 0.05,
         penalty: float = 0.5,
+        least_similarity: float = 0.0,
     ) -> None:
         self.terms, self.reference = terms, dict(reference)
         self.share = number("share", share, "a volume fraction in [0, 1]", high=1.0)
         self.k = number("k", k, "a number of standard deviations >= 0")
         self.floor = number("floor", floor, "a desirability in [0, 1)", high=0.999)
         self.penalty = number("penalty", penalty, "a number >= 0")
+        self.least_similarity = least_similarity
 
     @property
     def directions(self) -> dict[str, str]:
@@ -94,7 +97,7 @@ class SolventObjective:
     def slacks(self, measured: Measured) -> dict[str, np.ndarray]:
         """Similarity to the training data, descriptors in its range, no unstable group, SA score; each >= 0 if kept."""
         return {
-            SIMILARITY: measured[SIMILARITY].copy(),
+            SIMILARITY: measured[SIMILARITY] - self.least_similarity,
             DESCRIPTORS: measured[DESCRIPTORS].copy(),
             UNSTABLE: -measured[UNSTABLE],
             SYNTHESIS: HARDEST_SA - measured[SYNTHESIS],
@@ -117,9 +120,10 @@ class SolventObjective:
 
     def score(self, measured: Measured, k: float, floor: float = 0.0) -> np.ndarray:
         """(N,) the geometric mean of the desirabilities in [0, 1]."""
-        marks = np.maximum(np.stack(list(self.desirabilities(measured, k).values())), floor)
-        mean = np.exp(np.log(np.maximum(marks, 1e-300)).mean(axis=0))
-        return np.where(marks.min(axis=0) > 0, mean, 0.0)
+        marks = [np.maximum(mark, floor) for mark in self.desirabilities(measured, k).values()]
+        # Added one by one: numpy adds along an axis in another order for one row than for many.
+        total = sum((np.log(np.maximum(mark, 1e-300)) for mark in marks), np.zeros(len(marks[0])))
+        return np.where(np.minimum.reduce(marks) > 0, np.exp(total / len(marks)), 0.0)
 
     def desirabilities(self, measured: Measured, k: float) -> dict[str, np.ndarray]:
         """(N,) in [0, 1] by the name of the term, each property ``k`` standard deviations worse than predicted."""
@@ -149,6 +153,6 @@ class SolventObjective:
 
     def _potential(self, measured: Measured) -> np.ndarray:
         """What the reward is the change of, in [-penalty * WORST_COST, 1]."""
-        broken = [np.maximum(-slack / self.scales[name], 0.0) for name, slack in self.slacks(measured).items()]
-        cost = np.minimum(np.sum(broken, axis=0), WORST_COST)
+        broken = (np.maximum(-slack / self.scales[name], 0.0) for name, slack in self.slacks(measured).items())
+        cost = np.minimum(sum(broken, np.zeros(len(measured[DOMAIN]))), WORST_COST)
         return self.score(measured, self.k, self.floor) - self.penalty * cost

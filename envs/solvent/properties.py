@@ -1,11 +1,13 @@
 """What a molecule is worth, on three levels: learned, xTB, DFT. The level is the environment's ``property_model``.
 
 Boiling and flash point, viscosity, permittivity and melting are learned from measurements on every level: no physics
-here gives them. Ionization energy, electron affinity, Li+ binding and dipole come from the level.
+here gives them. Ionization energy, electron affinity, Li+ binding and dipole come from the level; those of xTB, and
+those that were learned from it, are corrected to the scale of DFT (``families.py``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 
 from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.envs.ledger import Ledger
+from voltgym.envs.solvent.families import correct
 from voltgym.surrogates.base import Failure, Prediction, PropertyModel
 from voltgym.surrogates.solvent import SolventSurrogate, load_shipped
 from voltgym.surrogates.solvent_names import NAMES
@@ -40,7 +43,9 @@ class SolventProperties:
 
     def reference(self, design: str) -> dict[str, float]:
         """The properties of one molecule by name, to compare others with. Not charged: it is part of the task."""
+        spent = Counter(self.ledger.spent)
         found = self._predict([design])
+        self.ledger.spent = spent
         if found.failure[0]:
             kind = Failure(int(found.failure[0])).name
             raise VoltGymError(f"the reference {design!r} has no properties here ({kind})")
@@ -53,12 +58,16 @@ class SolventProperties:
 
     def _predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
         found = self.surrogate.predict(designs)
-        if self.physics is None:
-            return found
-        mean, std = found.mean.copy(), found.std.copy()
-        computed = self.physics.predict(designs)
-        mean[:, self._places], std[:, self._places] = computed.mean, computed.std
-        failure = np.where(found.failure != Failure.NONE, found.failure, computed.failure)
+        mean, std, failure = found.mean.copy(), found.std.copy(), found.failure
+        if self.physics is not None:
+            computed = self.physics.predict(designs)
+            mean[:, self._places], std[:, self._places] = computed.mean, computed.std
+            failure = np.where(failure != Failure.NONE, failure, computed.failure)
+        if getattr(self.physics, "calls", "xtb_calls") == "xtb_calls":  # what is, or was learned from, xTB
+            good = np.flatnonzero(failure == Failure.NONE)
+            part = mean[good], std[good]
+            correct(self.names, [designs[int(i)] for i in good], *part)
+            mean[good], std[good] = part
         return Prediction(mean, std, found.domain, failure.astype(np.int8))
 
 

@@ -38,7 +38,7 @@ def parts(
     property_model: str = "surrogate",
     start: str | None = None,
     terms: Mapping[str, Sequence[float]] | None = None,
-    k: float = 1.0,
+    k: float = 0.5,
     share: float | None = None,
     penalty: float = 0.5,
 ) -> Parts:
@@ -50,7 +50,7 @@ def parts(
         property_model: ``surrogate``, ``xtb`` or ``dft``.
         start: a SMILES that every episode starts from, in place of the goal's own.
         terms: ``{name: [zero, full]}``, desirabilities to change.
-        k: pessimism, in standard deviations.
+        k: pessimism, in standard deviations (0.5 is a third of the way to the end of a 90 % interval).
         share: of the candidate in EMC by volume; None for the goal's own.
         penalty: reward lost for a cost of one.
     """
@@ -58,7 +58,14 @@ def parts(
     model = make_properties(property_model, ledger)
     aim = find_goal(goal, terms)
     known = model.reference(EC)
-    objective = SolventObjective(aim.terms, known, share=aim.share if share is None else share, k=k, penalty=penalty)
+    objective = SolventObjective(
+        aim.terms,
+        known,
+        share=aim.share if share is None else share,
+        k=k,
+        penalty=penalty,
+        least_similarity=model.surrogate.least_similarity,
+    )
     twin = EditTwin(space, model, ledger=ledger, describe=Describe(model), embed=model.surrogate.embed, reasons=explain)
     task = EditTask(
         space, SCALING, ALSO, embedding=model.surrogate.embedding, max_steps=MAX_STEPS, references=aim.references
@@ -77,7 +84,7 @@ class Describe:
     def __call__(self, designs: Sequence[str]) -> dict[str, np.ndarray]:
         """(n,) by name."""
         return {
-            SIMILARITY: self.surrogate.similarity(designs) - self.surrogate.least_similarity,
+            SIMILARITY: self.surrogate.similarity(designs),
             DESCRIPTORS: -self.surrogate.descriptor_excess(designs),
             UNSTABLE: np.array([float(len(flags(design))) for design in designs]),
             SYNTHESIS: np.array([sa_score(design) for design in designs]),

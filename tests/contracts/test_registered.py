@@ -19,6 +19,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"cell": "Mohtat2020", "split": "test", "history": 0},
     ],
     "VoltGym/ProtocolDesign-v0": [{"cells": 2, "stages": 3, "split": "test"}],
+    "VoltGym/Solvent-v0": [{"goal": "additive", "split": "test"}],
+    "VoltGym/SolventRediscovery-v0": [{"target": "DME", "split": "nominal"}],
 }
 """What is tried beside the defaults."""
 

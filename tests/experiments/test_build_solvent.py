@@ -24,6 +24,12 @@ def test_a_build_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.json")}
     assert build_solvent.build("xtb", 2, 1, tmp_path) == rows
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.json")} == kept
+    monkeypatch.setenv("VOLTGYM_CACHE", str(tmp_path / "empty"))
+    assert build_solvent.build("xtb", 2, 1, tmp_path) == rows
+    assert not (tmp_path / "empty").exists()
+    (tmp_path / "solvent_xtb.parquet").write_bytes(b"half")
+    with pytest.raises(VoltGymError, match="damaged"):
+        build_solvent.build("xtb", 2, 1, tmp_path)
 
 
 def test_mistakes_are_one_line() -> None:
