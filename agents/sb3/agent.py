@@ -16,16 +16,21 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from voltgym.agents.base import Policy, Progress
+from voltgym.agents.designs import DESIGNS_FILE
 from voltgym.agents.mlp import MlpPolicy
+from voltgym.agents.oracle import UNIT
+from voltgym.agents.sb3.designs import Recorder
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv, make_training_env
 from voltgym.agents.sb3.keeper import Checkpoint, Keeper
 from voltgym.agents.validation import Validation, validation_split
 from voltgym.envs.core import make_episodes
-from voltgym.envs.errors import UnknownName, VoltGymError, number
+from voltgym.envs.errors import UnknownName, VoltGymError, check_name, number, whole_number
 from voltgym.envs.ledger import BudgetExhausted, Ledger
 
 FRACTIONS = {"gamma", "gae_lambda", "tau"}
 """Hyper-parameters that Stable-Baselines3 takes unchecked and that diverge outside [0, 1]."""
+UNITS = ("env_steps", UNIT)
+"""What a budget may count."""
 
 
 class SB3Agent:
@@ -39,6 +44,12 @@ class SB3Agent:
 
     The result is the policy that was best on the validation episodes: the one with the largest share of feasible
     episodes, then the best value. Environments of others have no such episodes: there it is the last policy.
+
+    With ``unit="unique_designs"`` the budget counts the different designs that an editing environment prices, and the
+    training ends where the next step asks for more than are left (what was collected since the last update is lost to
+    the learner), or after ``max_steps_per_design`` steps for each of them. Nothing is validated, which would price
+    designs beside the budget: the result is the last policy. ``designs`` are those priced, in order; they are kept with
+    their values in ``designs.jsonl``. Learning rates and exploration follow the share of the budget that is spent.
 
     Args:
         algorithm: the class, as a dotted path: ``stable_baselines3.PPO``, ``stable_baselines3.SAC``, ...
@@ -55,10 +66,10 @@ class SB3Agent:
         reward_floor, reward_scale: what the learner is told is ``scale * max(reward, floor)``. The reward of a failure
             is many times that of a step, which a policy gradient stands and a critic of off-policy learning does not.
         threads: of PyTorch; for small networks more than one is slower.
-        default_budget: environment steps, where none is asked for.
+        default_budget: in the agent's unit, where none is asked for.
+        unit: what the budget counts: ``env_steps`` or ``unique_designs``.
+        max_steps_per_design: see above.
     """
-
-    unit = "env_steps"
 
     def __init__(
         self,
@@ -77,7 +88,11 @@ class SB3Agent:
         reward_scale: float = 1.0,
         threads: int = 1,
         default_budget: int = 500_000,
+        unit: str = "env_steps",
+        max_steps_per_design: int = 20,
     ) -> None:
+        check_name("unit", unit, UNITS)
+        self.unit, self.max_steps_per_design = unit, whole_number("max_steps_per_design", max_steps_per_design)
         self.algorithm, self.name = find_class(algorithm, BaseAlgorithm), algorithm
         self.hyperparameters, self.policy_kwargs = dict(hyperparameters or {}), dict(policy_kwargs or {})
         _check_names(f"hyper-parameter of {algorithm}", self.hyperparameters, self.algorithm)
@@ -103,20 +118,29 @@ class SB3Agent:
             "reward_scale": float(reward_scale),
         }
         self.ledger = Ledger()
+        self.designs: list[str] = []
+        """The designs that the last training priced, in order; none where the budget counts steps."""
 
     def train(
         self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
     ) -> Policy:
-        """Learn within ``budget`` steps; see the class. ``self.ledger`` is what was spent."""
+        """Learn within ``budget`` of the agent's unit; see the class. ``self.ledger`` is what was spent."""
         torch.set_num_threads(self.threads)
         env = make_training_env(env_id, env_kwargs, self.num_envs, **self.reward)
-        self.ledger = env.ledger.limit(env_steps=budget)
+        self.ledger = env.ledger
         about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "agent": self._about()}
         try:
+            recorder = Recorder(env, out / "checkpoint", about, budget) if self.unit == UNIT else None
+            steps = budget * self.max_steps_per_design if recorder else budget
+            self.ledger.limit(env_steps=steps)
             validation, information = self._validation(env, env_id, env_kwargs)
             checkpoint = Checkpoint(out / "checkpoint", about)
-            keeper = Keeper(self, env, validation, information, out, progress, checkpoint)
-            return self._learn(env, keeper, budget, seed, out)
+            keeper = Keeper(self, env, validation, information, out, progress, checkpoint, recorder)
+            policy = self._learn(env, keeper, steps, seed, out)
+            if recorder:
+                self.designs = [verdict.key for verdict in recorder.log.all]
+                recorder.log.copy_to(out / DESIGNS_FILE)
+            return policy
         finally:
             env.close()
 
@@ -125,14 +149,14 @@ class SB3Agent:
         keeper.resume(model)
         if model.num_timesteps:
             model.set_random_seed(int(np.random.SeedSequence([seed, model.num_timesteps]).generate_state(1)[0]))
-        steps = self._affordable(model, budget)
+        steps = 0 if keeper.recorder and not keeper.recorder.left() else self._affordable(model, budget)
         keeper.total = model.num_timesteps + steps
         model.set_logger(configure(str(out / "tensorboard" / "sb3"), ["tensorboard"]))
         try:
             if steps:
                 model.learn(steps, callback=keeper, reset_num_timesteps=False)
         except BudgetExhausted:
-            pass  # only where a rollout has no fixed length (whole episodes): the last one did not fit
+            pass  # where a rollout has no fixed length (whole episodes), or designs are counted: the last did not fit
         except KeyboardInterrupt:
             keeper.save()
             raise
@@ -146,7 +170,7 @@ class SB3Agent:
             raise VoltGymError(
                 f"a budget of {budget} env steps is less than one rollout of {rollout} "
                 f"({rollout // self.num_envs} steps of {self.num_envs} rows): raise budget, or lower num_envs, n_steps "
-                "or train_freq"
+                f"or train_freq{' (it is max_steps_per_design for each design)' * (self.unit == UNIT)}"
             )
         return int(self.ledger.left("env_steps")) // rollout * rollout
 
@@ -157,8 +181,12 @@ class SB3Agent:
         if self.final_learning_rate is not None and "learning_rate" in given:
             given["learning_rate"] = LinearSchedule(given["learning_rate"], self.final_learning_rate, 1.0)
         shape = {name: find_class(v) if isinstance(v, str) else v for name, v in self.policy_kwargs.items()}
+        if "use_masking" in inspect.signature(self.algorithm.learn).parameters and not env.has_attr("action_masks"):
+            raise VoltGymError(f"{self.name} needs an environment with `action_masks`; this one has none: use PPO")
         try:
             return self.algorithm("MlpPolicy", env, policy_kwargs=shape, seed=seed, **{"device": "cpu", **given})
+        except VoltGymError:
+            raise
         except (TypeError, ValueError, AssertionError) as error:
             raise VoltGymError(f"{self.name} cannot be built from these hyper-parameters: {error}") from None
 
@@ -169,10 +197,12 @@ class SB3Agent:
         if isinstance(env, PlainVecEnv):
             return None, str(env_kwargs.get("observation", "full"))
         core = env.venv.core
+        information = str(env_kwargs.get("observation") or getattr(core.task, "observation", "full"))
+        if self.unit == UNIT:
+            return None, information
         split = validation_split(env_id, env_kwargs, self.validation_split)
         count = 1 if split == "nominal" else self.validation_episodes
         episodes = make_episodes(env_id, count, **{**env_kwargs, "split": split})
-        information = str(env_kwargs.get("observation") or getattr(core.task, "observation", "full"))
         return Validation(episodes, self.validation_margin), information
 
     def _about(self) -> dict[str, Any]:

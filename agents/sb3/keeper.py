@@ -17,6 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from voltgym.agents.base import Progress, said
 from voltgym.agents.mlp import MlpPolicy, from_network
+from voltgym.agents.sb3.designs import Recorder, follow_budget
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv
 from voltgym.agents.validation import Score, Validation
 from voltgym.envs.errors import VoltGymError
@@ -114,8 +115,10 @@ class Keeper(BaseCallback):
         out: Path,
         progress: Progress,
         checkpoint: Checkpoint,
+        recorder: Recorder | None = None,
     ) -> None:
         super().__init__()
+        self.recorder = recorder
         self.agent, self.env, self.validation, self.information = agent, env, validation, information
         self.progress, self.checkpoint, self.curve = progress, checkpoint, out / "curve.jsonl"
         self.best: tuple[Score, MlpPolicy] | None = None
@@ -127,6 +130,9 @@ class Keeper(BaseCallback):
         """Go on from the checkpoint, if there is one; the curve loses what came after it."""
         self.init_callback(model)
         self.best = self.checkpoint.load(model, self.env.ledger)
+        if self.recorder:
+            self.recorder.settle()
+            follow_budget(model, self.recorder)
         self._told = self._validated = self._saved = model.num_timesteps
         self.curve.parent.mkdir(parents=True, exist_ok=True)
         lines = self.curve.read_text().splitlines() if self.curve.exists() else []
@@ -138,6 +144,8 @@ class Keeper(BaseCallback):
         return from_network(self.model.policy, self.env.physical_space, self.information)
 
     def _on_step(self) -> bool:
+        if self.recorder:
+            self.recorder.record()
         for i in np.flatnonzero(self.locals["dones"]):
             info = self.locals["infos"][i]
             self._recent.append((float(info["episode"]["r"]), float(info.get("feasible", np.nan))))
@@ -156,6 +164,8 @@ class Keeper(BaseCallback):
         """The best policy, after a last validation."""
         if self.model.num_timesteps > self._validated or self.best is None:
             self.validate()
+        if self.recorder:
+            self.recorder.record()
         self.save()
         self.tell()
         return self.best[1] if self.best else self.policy()
@@ -166,7 +176,11 @@ class Keeper(BaseCallback):
         numbers = dict(zip(("reward", "feasible"), np.mean(self._recent, axis=0), strict=True)) if self._recent else {}
         if self.best and self.validation:
             numbers["best"] = self.best[0].merit * self.validation.sign
-        self.progress.update(self._told, self.total, **{k: float(v) for k, v in numbers.items() if np.isfinite(v)})
+        done, total = self._told, self.total
+        if self.recorder:
+            done, total = len(self.recorder.log.all), self.recorder.budget
+            numbers |= self.recorder.numbers()
+        self.progress.update(done, total, **{k: float(v) for k, v in numbers.items() if np.isfinite(v)})
 
     def validate(self) -> None:
         """Play the validation episodes, keep the policy if it is the best, and add a line to the curve."""
