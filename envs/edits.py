@@ -73,7 +73,7 @@ class EditTwin:
         ledger: where it is counted.
         describe: more numbers of a design, which cost nothing.
         embed: (n, f) float32 features of designs, kept in the state as ``embedding`` for the task.
-        reasons: why a design breaks which slack, as a text.
+        reasons: why each of n designs breaks which slack, as texts, from the designs and what they measure.
         remember: how many priced designs are kept.
     """
 
@@ -85,7 +85,7 @@ class EditTwin:
         ledger: Ledger | None = None,
         describe: Describe | None = None,
         embed: Callable[[Sequence[str]], np.ndarray] | None = None,
-        reasons: Callable[[str], str] | None = None,
+        reasons: Callable[[Sequence[str], Measured], Sequence[str]] | None = None,
         remember: int = 200_000,
     ) -> None:
         self.space, self.model, self.ledger = space, model, ledger or Ledger()
@@ -133,8 +133,9 @@ class EditTwin:
 
     def reasons(self, state: State) -> np.ndarray:
         """(N,) object: in words, what is wrong with each design; empty where nothing is."""
-        explain = self._reasons or (lambda design: "")
-        return np.array([explain(design) for design in self.space.keys(state)], dtype=object)
+        keys = self.space.keys(state)
+        texts = [""] * len(keys) if self._reasons is None else self._reasons(keys, self.measure(state))
+        return np.array(list(texts), dtype=object)
 
     # -- pricing -------------------------------------------------------------------------------------------------
 

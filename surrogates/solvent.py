@@ -64,7 +64,7 @@ class SolventSurrogate:
     Args:
         parts: models that together have all names.
         measured, computed: (m, 1024) counts of the molecules that were learned from.
-        low, high: (22,) the range of the descriptors of those molecules.
+        low, high: (20,) the range of the descriptors of those molecules.
         card: what it was fitted on and how good it is.
     """
 
@@ -210,7 +210,7 @@ def predict_part(part: Part, counts: np.ndarray, numbers: np.ndarray) -> tuple[n
 
 
 def inputs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """(n, 1046) what an ensemble takes."""
+    """(n, 1044) what an ensemble takes."""
     return np.concatenate([np.minimum(counts, MOST_COUNTED), numbers], axis=1, dtype=np.float32)
 
 

@@ -82,7 +82,7 @@ def parts(split: str = "train", target: str = "EC", start: str | None = None) ->
         start: a SMILES that every episode starts from.
     """
     check_name("target", target, TARGETS)
-    space, ledger = MoleculeSpace(), Ledger()
+    space, ledger = MoleculeSpace(seeds=STARTS), Ledger()  # no walk begins at a target
     twin = EditTwin(space, ToTarget(TARGETS[target], ledger), ledger=ledger, embed=embed)
     task = EditTask(space, {SIMILARITY: (0.0, 1.0)}, {}, embedding=EMBEDDING, max_steps=MAX_STEPS, references=TARGETS)
     fixed = None if start is None else space.canonical(start)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from voltgym.envs.contracts import Parts
+from voltgym.envs.contracts import Measured, Parts
 from voltgym.envs.core import entry_points
 from voltgym.envs.edit_task import EditTask
 from voltgym.envs.edits import EditTwin
@@ -66,7 +66,8 @@ def parts(
         penalty=penalty,
         least_similarity=model.surrogate.least_similarity,
     )
-    twin = EditTwin(space, model, ledger=ledger, describe=Describe(model), embed=model.surrogate.embed, reasons=explain)
+    embed, reasons = model.surrogate.embed, Reasons(model)
+    twin = EditTwin(space, model, ledger=ledger, describe=Describe(model), embed=embed, reasons=reasons)
     task = EditTask(
         space, SCALING, ALSO, embedding=model.surrogate.embedding, max_steps=MAX_STEPS, references=aim.references
     )
@@ -89,6 +90,23 @@ class Describe:
             UNSTABLE: np.array([float(len(flags(design))) for design in designs]),
             SYNTHESIS: np.array([sa_score(design) for design in designs]),
         }
+
+
+class Reasons:
+    """In words, why a molecule breaks a slack."""
+
+    def __init__(self, model: SolventProperties) -> None:
+        self.least = model.surrogate.least_similarity
+
+    def __call__(self, designs: Sequence[str], measured: Measured) -> list[str]:
+        """(n) texts, empty where nothing speaks against a molecule."""
+        rows = zip(designs, measured[SIMILARITY], measured[DESCRIPTORS], strict=True)
+        return ["; ".join(filter(None, self._each(*row))) for row in rows]
+
+    def _each(self, design: str, similarity: float, descriptors: float) -> tuple[str, str, str]:
+        unlike = f"unlike what was learned from (similarity {similarity:.2f}, at least {self.least})"
+        odd = "a descriptor is outside the range of what was learned from"
+        return explain(design), unlike if similarity < self.least else "", odd if descriptors < 0 else ""
 
 
 assert set(SCALING) == set(NAMES)

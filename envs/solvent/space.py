@@ -51,9 +51,11 @@ class MoleculeSpace:
 
     Args:
         remember: how many molecules and how many edits are kept in memory.
+        seeds: the molecules from which :meth:`sample` walks.
     """
 
-    def __init__(self, remember: int = 100_000) -> None:
+    def __init__(self, remember: int = 100_000, seeds: Sequence[str] = SEEDS) -> None:
+        self.seeds = tuple(seeds)
         self.edits = all_edits()
         sizes = [edit.size for edit in self.edits]
         ends = np.cumsum(sizes).tolist()
@@ -161,13 +163,13 @@ class MoleculeSpace:
         return list(dict.fromkeys(around["smiles"][failure == Failure.NONE]))
 
     def sample(self, rng: np.random.Generator, n: int) -> list[str]:
-        """``n`` designs at random: walks of 1 to ``LONGEST_WALK`` edits from ``SEEDS``.
+        """``n`` designs at random: walks of 1 to ``LONGEST_WALK`` edits from the ``seeds``.
 
         The kind of an edit is drawn first and then which, so that the few deletions have a chance against the many
         attachments.
         """
         n = whole_number("n", n, least=0)
-        state = self.initial([SEEDS[i] for i in rng.integers(len(SEEDS), size=n)])
+        state = self.initial([self.seeds[i] for i in rng.integers(len(self.seeds), size=n)])
         lengths = rng.integers(1, LONGEST_WALK + 1, size=n)
         for step in range(LONGEST_WALK):
             action = self._draw(rng, self.mask(state))

@@ -109,7 +109,7 @@ def parts(split: str = "train", start: str | None = None) -> Parts:
         Worth(),
         describe=lambda designs: {"Length": np.array([len(d) for d in designs], dtype=float)},
         embed=lambda designs: np.array([[len(d)] for d in designs], dtype=np.float32),
-        reasons=lambda design: "too long" if len(design) > 5 else "",
+        reasons=lambda designs, measured: ["too long" if n > 5 else "" for n in measured["Length"]],
     )
     task = EditTask(space, {"Worth": (0, 1)}, {"Length": (0, 6)}, embedding=1, max_steps=8, references={"most": "caca"})
     splits = ("train", "validation", "test", "nominal")

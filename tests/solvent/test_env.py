@@ -46,7 +46,7 @@ def test_an_episode_shows_properties_reasons_and_the_mask(goal: str) -> None:
         assert info["measured"][f"{name} std"] > 0
     for info in walk(env, 8):
         assert set(info["slacks"]) == {SIMILARITY, "Descriptors in range", UNSTABLE, SYNTHESIS, "Completed"}
-        assert bool(info["reasons"]) == (info["slacks"][UNSTABLE] < 0 or info["slacks"][SYNTHESIS] < 0)
+        assert bool(info["reasons"]) == any(slack < 0 for slack in info["slacks"].values())
     *_, terminated, _, info = env.step(env.core.twin.space.stop)
     assert terminated
     assert info["failure"] == Failure.NONE
