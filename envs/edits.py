@@ -134,7 +134,7 @@ class EditTwin:
     def reasons(self, state: State) -> np.ndarray:
         """(N,) object: in words, what is wrong with each design; empty where nothing is."""
         keys = self.space.keys(state)
-        texts = [""] * len(keys) if self._reasons is None else self._reasons(keys, self.measure(state))
+        texts = [""] * len(keys) if self._reasons is None else self._reasons(list(keys), self.measure(state))
         return np.array(list(texts), dtype=object)
 
     # -- pricing -------------------------------------------------------------------------------------------------

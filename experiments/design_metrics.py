@@ -87,5 +87,5 @@ def interval(values: Sequence[float], seed: int = 0, level: float = 0.95) -> tup
 
 def _checked(score: np.ndarray) -> np.ndarray:
     if not (score >= 0).all():
-        raise MetricError("a score is below 0 or not a number; areas and means are of scores >= 0, where 0 is the worst")
+        raise MetricError("a score is below 0 or not a number; areas and means are of scores >= 0, 0 being the worst")
     return score

@@ -1,0 +1,155 @@
+"""Agents that search designs, side by side: the same number of different designs, several seeds, one table.
+
+``python -m voltgym.experiments.benchmark_designs [--env solvent] [--seeds 5] [--budget 1000]``
+
+Every agent is trained as its YAML says on the environment of ``conf/env``; what it priced is in its folder, and a run
+that is there already is not made again, so an interrupted benchmark goes on. The area under the curve of the mean of
+the ten best scores is PMO's, with missing ones as 0 and early ends padded (``design_metrics.py``). Known molecules of
+the task stand in the same table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from voltgym.agents.base import Silent
+from voltgym.agents.designs import DESIGNS_FILE, fingerprints
+from voltgym.agents.oracle import Verdict, sign_of
+from voltgym.envs.edit_problem import EditProblem
+from voltgym.envs.errors import VoltGymError, whole_number
+from voltgym.experiments import configs, design_metrics
+from voltgym.experiments.files import write_json
+from voltgym.experiments.progress import Progress, terminal
+from voltgym.experiments.records import read_json_lines
+from voltgym.experiments.train import build_agent
+from voltgym.surrogates.tanimoto import tanimoto
+
+AGENTS = ("random_walk", "graph_ga", "botorch_tanimoto", "ppo_masked", "dqn_masked")
+DONE = "done.json"
+
+
+class Job(NamedTuple):
+    """One agent with one seed."""
+
+    env: str
+    agent: str
+    seed: int
+    budget: int
+    folder: Path
+
+
+def run(job: Job) -> Job:
+    """Train, unless it was done before."""
+    if (job.folder / DONE).exists():
+        return job
+    config = configs.compose("train", [f"env={job.env}", f"agent={job.agent}"])
+    job.folder.mkdir(parents=True, exist_ok=True)
+    begin = time.process_time()
+    agent, env = build_agent(config["agent"]), config["env"]
+    agent.train(env["id"], env["kwargs"], budget=job.budget, seed=job.seed, out=job.folder, progress=Silent())
+    write_json(job.folder / DONE, {"seconds": time.process_time() - begin})
+    return job
+
+
+def designs_of(job: Job) -> list[Verdict]:
+    """What a finished job priced, in order."""
+    return [Verdict(**line) for line in read_json_lines(job.folder / DESIGNS_FILE)]
+
+
+class Row(NamedTuple):
+    """What one job came to."""
+
+    area: float
+    top10: float
+    best: float
+    found: str
+    at: int
+    diversity: float
+    feasible: float
+    calls: int
+    seconds: float
+
+
+def row(job: Job, problem: EditProblem) -> Row:
+    """The measures of a finished job."""
+    found = designs_of(job)
+    score = design_metrics.scores(found)
+    if sign_of(problem.objective) < 0:
+        raise VoltGymError("areas are of scores that are better if larger; this environment's value is a cost")
+    order = np.argsort(-score, kind="stable")
+    top = [found[i].key for i in order[:10]]
+    counts = fingerprints(problem.space)(top)
+    best = int(order[0])
+    return Row(
+        design_metrics.auc_top(score, 10, job.budget),
+        design_metrics.top_mean(score, 10),
+        float(score[best]),
+        found[best].key,
+        found[best].number,
+        design_metrics.diversity(tanimoto(counts, counts)),
+        design_metrics.share_feasible(found),
+        len(found),
+        json.loads((job.folder / DONE).read_text())["seconds"],
+    )
+
+
+def table(jobs: Sequence[Job], problem: EditProblem) -> list[str]:
+    """The lines to print: an agent a line, best area first, then the known designs."""
+    agents = dict.fromkeys(job.agent for job in jobs)
+    rows = {agent: [row(job, problem) for job in jobs if job.agent == agent] for agent in agents}
+    lines = [f"{'agent':18s} {'AUC top-10':>10s} {'95 % interval':>15s} {'top-10':>7s} {'best':>6s} {'diversity':>9s} "
+             f"{'feasible':>8s} {'designs':>7s} {'CPU s':>6s}  best design, and at which call"]  # fmt: skip
+    for agent, each in sorted(rows.items(), key=lambda item: -np.mean([r.area for r in item[1]])):
+        mean = Row(*(np.mean([r[i] for r in each]) if i != 3 else "" for i in range(len(each[0]))))  # type: ignore[arg-type]
+        low, high = design_metrics.interval([r.area for r in each])
+        top = max(each, key=lambda r: r.best)
+        lines.append(f"{agent:18s} {mean.area:10.3f} {f'{low:.3f}-{high:.3f}':>15s} {mean.top10:7.3f} {mean.best:6.3f} "
+                     f"{mean.diversity:9.2f} {mean.feasible:8.0%} {mean.calls:7.0f} {mean.seconds:6.0f}  "
+                     f"{top.found}, {top.at}")  # fmt: skip
+    known = getattr(problem.task, "references", {})
+    if known:
+        values = problem.evaluate(list(known.values())).values[next(iter(problem.objective.directions))]
+        lines += [f"{name:18s} {'':26s} {'':7s} {value:6.3f}" for name, value in zip(known, values, strict=True)]
+    return lines
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is not done, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env", default="solvent", help="a name of conf/env")
+    parser.add_argument("--agents", nargs="+", default=list(AGENTS), help="names of conf/agent")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budget", type=int, default=1000, help="different designs")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("runs/designs"))
+    args = parser.parse_args(argv)
+    budget, seeds = whole_number("--budget", args.budget), whole_number("--seeds", args.seeds)
+    config = configs.compose("train", [f"env={args.env}"])["env"]
+    problem = EditProblem(config["id"], **{**config["kwargs"], "split": "nominal"})
+    for agent in args.agents:
+        configs.compose("train", [f"agent={agent}"])  # a name that does not exist is said before the work
+    folder = args.out / f"{args.env}_{budget}"
+    jobs = [Job(args.env, a, s, budget, folder / f"{a}_{s}") for a in args.agents for s in range(seeds)]
+    with ProcessPoolExecutor(args.workers) as pool, Progress(terminal(f"designs on {args.env}", False)) as bar:
+        for count, future in enumerate(as_completed([pool.submit(run, job) for job in jobs]), 1):
+            future.result()
+            bar.update(count, len(jobs))
+    print(f"{args.env}, {budget} different designs, {seeds} seeds")
+    print("\n".join(table(jobs, problem)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
