@@ -40,7 +40,7 @@ class HandIn:
         self._stop: int | None = None
         self._start = 0
 
-    def episodes(self) -> list[dict[str, Any]]:
+    def environments(self) -> list[dict[str, Any]]:
         """The arguments of an environment for each episode that hands a design in, best first."""
         return [{"start": design} for design in self.designs]
 

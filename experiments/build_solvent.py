@@ -2,7 +2,7 @@
 
 Every molecule is kept in the user's cache as soon as it is done, so a build that is killed goes on where it was, and so
 does one that finds the table of an earlier one. The table is written anew now and then, and at the end. Molecules that
-fail are in it, with the reason.
+fail are in it, with the reason; the next build asks for them again.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, number
 from voltgym.envs.solvent.physics import DFTModel, QuantumModel, XTBModel
 from voltgym.experiments.progress import Progress, terminal
 from voltgym.surrogates.solvent_names import ELECTRONIC
 
 FOLDER = Path("surrogates/data")
-USAGE = "python -m voltgym.experiments.build_solvent {xtb,dft} [--molecules N] [--known] [--workers N] [--out FOLDER]"
+USAGE = """usage: voltgym build-solvent {xtb,dft} [--molecules N] [--minutes M] [--workers K] [--known] [--out FOLDER]
+
+Computes the molecules of the shipped table that it does not hold yet; killed or stopped, it goes on from there.
+"""
 
 Row = dict[str, Any]
 
@@ -56,37 +62,73 @@ def row(level: str, smiles: str, source: str) -> Row:
     return {"smiles": smiles, "source": source, **values, **rest, "method": model.method}
 
 
-def build(level: str, molecules: int, workers: int, out: Path, every: int = 50) -> list[Row]:
-    """Compute and write ``solvent_<level>.parquet``; the rows are in the order of the list."""
+def build(
+    level: str, molecules: int, workers: int, out: Path, *, minutes: float = float("inf"), every: int = 50
+) -> list[Row]:
+    """Compute and write ``solvent_<level>.parquet``; the rows are in the order of the list.
+
+    After ``minutes`` no further molecule is begun, and the table holds what is done.
+
+    Raises:
+        VoltGymError: the table of before is damaged, or a worker died.
+    """
     file = out / f"solvent_{level}.parquet"
     todo, done = chosen(level, molecules), finished(file, model_of(level).method)
     done = {smiles: done[smiles] | {"source": source} for smiles, source in todo if smiles in done}
-    with ProcessPoolExecutor(workers) as pool, Progress(terminal(f"{level} of molecules", False)) as bar:
-        waiting = [pool.submit(row, level, smiles, source) for smiles, source in todo if smiles not in done]
-        try:
-            for future in as_completed(waiting):
-                found = future.result()
-                done[found["smiles"]] = found
-                bar.update(len(done), len(todo), converged=sum(r["converged"] for r in done.values()) / len(done))
-                if len(done) % every == 0:
-                    write([done[s] for s, _ in todo if s in done], file)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    rows = [done[s] for s, _ in todo]
+    with Progress(terminal(f"{level} of molecules", False)) as bar:
+        missing = [(smiles, source) for smiles, source in todo if smiles not in done]
+        for found in computed(level, missing, workers, time.monotonic() + 60 * minutes):
+            done[found["smiles"]] = found
+            bar.update(len(done), len(todo), converged=sum(r["converged"] for r in done.values()) / len(done))
+            if len(done) % every == 0:
+                write([done[s] for s, _ in todo if s in done], file)
+    rows = [done[s] for s, _ in todo if s in done]
     write(rows, file)
     return rows
 
 
+def computed(level: str, todo: Sequence[tuple[str, str]], workers: int, end: float) -> Iterator[Row]:
+    """The rows of molecules as they are ready, from ``workers`` processes; none is begun after ``end`` (monotonic)."""
+    pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
+    left, running = iter(todo), set[Future[Row]]()
+    try:
+        while True:
+            while len(running) < workers and time.monotonic() < end and (next_ := next(left, None)):
+                running.add(pool.submit(row, level, *next_))
+            if not running:
+                return
+            ready, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in ready)
+    except BrokenProcessPool:
+        raise VoltGymError(
+            "a worker died (killed, or out of memory); what was computed is kept: run the same command again, "
+            "with fewer --workers if memory is short"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end when the build does, even one that was killed and could not say so."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def finished(file: Path, method: str) -> dict[str, Row]:
-    """The rows of a table that an earlier build wrote with the same method, by SMILES; damaged ones are an error."""
+    """The converged rows of a table that an earlier build wrote with the same method, by SMILES.
+
+    Raises:
+        VoltGymError: the table is damaged.
+    """
     if not file.exists():
         return {}
     try:
-        rows = pq.read_table(file).to_pylist()
-        return {
-            r["smiles"]: r for r in rows if r["method"] == method and (r["converged"] or "longer" not in r["reason"])
-        }
+        return {r["smiles"]: r for r in pq.read_table(file).to_pylist() if r["method"] == method and r["converged"]}
     except (OSError, pa.ArrowException, KeyError) as error:
         raise VoltGymError(f"{file} is damaged ({error}); delete it to build it again") from None
 
@@ -107,7 +149,7 @@ def known(level: str, molecules: int, out: Path) -> list[Row]:
 def write(rows: Sequence[Row], file: Path) -> None:
     """The table as parquet, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
+    part = file.with_suffix(f".{os.getpid()}.part")
     pq.write_table(pa.Table.from_pylist(list(rows)), part, compression="zstd")
     part.replace(file)
 
@@ -116,20 +158,22 @@ def main(argv: list[str] | None = None) -> None:
     """Build one table."""
     parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.build_solvent", description=__doc__)
     parser.add_argument("level", choices=["xtb", "dft"])
-    parser.add_argument("--molecules", type=int, default=None, help="default: 2600 for xtb, 84 for dft")
+    parser.add_argument("--molecules", "--limit", type=int, default=None, help="default: 2600 for xtb, 84 for dft")
+    parser.add_argument("--minutes", type=float, default=None, help="after which no further molecule is begun")
     parser.add_argument("--known", action="store_true", help="only write what is computed already")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args(argv)
-    molecules = args.molecules or {"xtb": 2600, "dft": 84}[args.level]
+    molecules = {"xtb": 2600, "dft": 84}[args.level] if args.molecules is None else args.molecules
     if args.workers < 1 or molecules < 1:
         raise VoltGymError("--workers and --molecules take whole numbers >= 1")
     if args.known:
         rows = known(args.level, molecules, args.out)
     else:
-        rows = build(args.level, molecules, args.workers, args.out)
+        minutes = float("inf") if args.minutes is None else number("--minutes", args.minutes, "minutes >= 0")
+        rows = build(args.level, molecules, args.workers, args.out, minutes=minutes)
     good = sum(r["converged"] for r in rows)
-    print(f"{len(rows)} molecules, {good} converged, in {args.out / f'solvent_{args.level}.parquet'}")
+    print(f"{len(rows)} of {molecules} molecules, {good} converged, in {args.out / f'solvent_{args.level}.parquet'}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def evaluate_policy(
 
     In a voltgym environment the episodes run in batches of ``batch``; any other runs one by one, without slacks.
     ``training`` is what the training spent, by kind; it is put into the record's ledger. A policy that hands in designs
-    has ``episodes()``: the arguments of one environment a design, best first; each is played as episode 0 of ``split``.
+    has ``environments()``: the arguments of one environment a design, best first; each is played as episode 0 of ``split``.
     """
     progress = progress or Silent()
     env_kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
@@ -65,8 +65,8 @@ def _batches(
     policy: Any, env_kwargs: Mapping[str, Any], episodes: int, batch: int
 ) -> list[tuple[dict[str, Any], range]]:
     """The environment's arguments and the episodes of each batch; a policy that hands in designs has one a design."""
-    if hasattr(policy, "episodes"):
-        return [({**env_kwargs, **change}, range(1)) for change in policy.episodes()[:episodes]]
+    if hasattr(policy, "environments"):
+        return [({**env_kwargs, **change}, range(1)) for change in policy.environments()[:episodes]]
     starts = range(0, episodes, batch)
     return [(dict(env_kwargs), range(first, min(first + batch, episodes))) for first in starts]
 

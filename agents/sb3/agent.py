@@ -19,7 +19,7 @@ from voltgym.agents.base import Policy, Progress
 from voltgym.agents.designs import DESIGNS_FILE
 from voltgym.agents.mlp import MlpPolicy
 from voltgym.agents.oracle import UNIT
-from voltgym.agents.sb3.designs import Recorder
+from voltgym.agents.sb3.designs import EliteStarts, Recorder
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv, make_training_env
 from voltgym.agents.sb3.keeper import Checkpoint, Keeper
 from voltgym.agents.validation import Validation, validation_split
@@ -69,6 +69,12 @@ class SB3Agent:
         default_budget: in the agent's unit, where none is asked for.
         unit: what the budget counts: ``env_steps`` or ``unique_designs``.
         max_steps_per_design: see above.
+        elite, elite_share: with designs counted, this share of the episodes begins with one of that many best designs
+            so far, in place of the scenario's own start.
+        repeat_penalty: what the learner is told that a design costs which was priced before, so that it does not settle
+            on those that it knows (a memory of what was tried, as Blaschke et al. 2020, J. Cheminform. 12, 68, gave
+            to molecule design; from memory).
+        episode_steps: edits of an episode in training; None for as many as the environment allows.
     """
 
     def __init__(
@@ -90,9 +96,16 @@ class SB3Agent:
         default_budget: int = 500_000,
         unit: str = "env_steps",
         max_steps_per_design: int = 20,
+        elite: int = 0,
+        elite_share: float = 0.0,
+        repeat_penalty: float = 0.0,
+        episode_steps: int | None = None,
     ) -> None:
         check_name("unit", unit, UNITS)
         self.unit, self.max_steps_per_design = unit, whole_number("max_steps_per_design", max_steps_per_design)
+        self.elite = whole_number("elite", elite, least=0)
+        self.elite_share = number("elite_share", elite_share, "a share in [0, 1]", high=1.0)
+        self.shorter = {} if episode_steps is None else {"max_steps": whole_number("episode_steps", episode_steps)}
         self.algorithm, self.name = find_class(algorithm, BaseAlgorithm), algorithm
         self.hyperparameters, self.policy_kwargs = dict(hyperparameters or {}), dict(policy_kwargs or {})
         _check_names(f"hyper-parameter of {algorithm}", self.hyperparameters, self.algorithm)
@@ -116,6 +129,7 @@ class SB3Agent:
         self.reward = {
             "reward_floor": -np.inf if reward_floor is None else float(reward_floor),
             "reward_scale": float(reward_scale),
+            "repeat_penalty": number("repeat_penalty", repeat_penalty, "a number >= 0"),
         }
         self.ledger = Ledger()
         self.designs: list[str] = []
@@ -126,11 +140,11 @@ class SB3Agent:
     ) -> Policy:
         """Learn within ``budget`` of the agent's unit; see the class. ``self.ledger`` is what was spent."""
         torch.set_num_threads(self.threads)
-        env = make_training_env(env_id, env_kwargs, self.num_envs, **self.reward)
+        env = make_training_env(env_id, {**env_kwargs, **self.shorter}, self.num_envs, **self.reward)
         self.ledger = env.ledger
         about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "agent": self._about()}
         try:
-            recorder = Recorder(env, out / "checkpoint", about, budget) if self.unit == UNIT else None
+            recorder = self._recorder(env, out / "checkpoint", about, budget) if self.unit == UNIT else None
             steps = budget * self.max_steps_per_design if recorder else budget
             self.ledger.limit(env_steps=steps)
             validation, information = self._validation(env, env_id, env_kwargs)
@@ -143,6 +157,15 @@ class SB3Agent:
             return policy
         finally:
             env.close()
+
+    def _recorder(
+        self, env: VoltGymVecEnv | PlainVecEnv, folder: Path, about: Mapping[str, Any], budget: int
+    ) -> Recorder:
+        recorder = Recorder(env, folder, about, budget, self.elite)
+        if self.elite_share:
+            core = env.venv.core  # type: ignore[union-attr]  # a VoltGymVecEnv, or there were no recorder
+            core.scenario = EliteStarts(core.scenario, recorder, self.elite_share)
+        return recorder
 
     def _learn(self, env: VoltGymVecEnv | PlainVecEnv, keeper: Keeper, budget: int, seed: int, out: Path) -> MlpPolicy:
         model = self._model(env, seed)
@@ -207,6 +230,8 @@ class SB3Agent:
 
     def _about(self) -> dict[str, Any]:
         rest = {**self.reward, "num_envs": self.num_envs, "policy": self.policy_kwargs}
+        if self.unit == UNIT:
+            rest |= {"elite": self.elite, "elite_share": self.elite_share, **self.shorter}
         return {"algorithm": self.name, **self.hyperparameters, **rest}
 
 

@@ -30,11 +30,20 @@ class VoltGymVecEnv(VecEnv):
     Gaussian policy starts around zero. ``costs`` (N,) are those of the last step. ``infos`` are filled for finished
     rows only: ``terminal_observation``, ``TimeLimit.truncated``, ``episode`` (``r``, ``l``, ``t``), ``is_success`` (the
     goal was reached), ``feasible`` (and no slack was below its tolerance on the way), ``cost`` (summed over the
-    episode). The learner gets ``reward_scale * max(reward, reward_floor)``; what is reported is the reward itself.
+    episode). The learner gets ``reward_scale * max(reward, reward_floor)``, less ``repeat_penalty`` where the step led
+    to a design that was priced before; what is reported is the reward itself.
     """
 
-    def __init__(self, venv: DesignVectorEnv, *, reward_floor: float = -np.inf, reward_scale: float = 1.0) -> None:
-        self.reward_floor, self.reward_scale = reward_floor, reward_scale
+    def __init__(
+        self,
+        venv: DesignVectorEnv,
+        *,
+        reward_floor: float = -np.inf,
+        reward_scale: float = 1.0,
+        repeat_penalty: float = 0.0,
+    ) -> None:
+        self.reward_floor, self.reward_scale, self.repeat_penalty = reward_floor, reward_scale, repeat_penalty
+        self._priced: list[str] = getattr(venv.core.twin, "history", [])
         if venv.mode is not AutoresetMode.SAME_STEP:
             raise VoltGymError(f'autoreset_mode is {venv.mode}; make the environment with autoreset_mode="SameStep"')
         self.venv, self.physical_space = venv, venv.single_action_space
@@ -62,6 +71,7 @@ class VoltGymVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """One step of all rows."""
+        before = len(self._priced)
         observation, reward, terminated, truncated, info = self.venv.step(self._actions)
         final = info.get("final_info", info)  # before the finished rows were reset
         self.costs = final["cost"]
@@ -84,6 +94,8 @@ class VoltGymVecEnv(VecEnv):
             }
         self._return[done], self._length[done], self._cost[done], self._kept[done] = 0, 0, 0, True
         learned = self.reward_scale * np.maximum(reward, self.reward_floor)
+        if self.repeat_penalty:
+            learned = learned - self.repeat_penalty * ~np.isin(final["design"].astype(str), self._priced[before:])
         return observation, learned.astype(np.float32), done, infos
 
     def close(self) -> None:

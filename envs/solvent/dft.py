@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from voltgym.envs.solvent.xtb import DEBYE, EV, KJ_MOL, Clock, Trouble, clock
+from voltgym.envs.solvent.xtb import DEBYE, EV, KJ_MOL, Clock, TimeOut, Trouble, clock
 from voltgym.surrogates.solvent_names import AFFINITY, BINDING, DIPOLE, IONIZATION
 
 PROTOCOL = 1
 FUNCTIONAL, BASIS = "b3lyp", "def2-svp"
-CYCLES = 80
+CYCLES, SECOND_ORDER_CYCLES = 80, 50
 GRID = 2
 """pyscf's level of the grid of integration."""
 
-__all__ = ["BASIS", "FUNCTIONAL", "PROTOCOL", "Trouble", "compute"]
+__all__ = ["BASIS", "FUNCTIONAL", "PROTOCOL", "TimeOut", "Trouble", "compute"]
 
 
 def compute(geometry: Mapping[str, Any], seconds: float = 1800.0) -> dict[str, float]:
@@ -67,9 +67,9 @@ def energy(structure: Mapping[str, Any], charge: int, check: Clock) -> tuple[flo
         field.level_shift, field.damp = 0.2, 0.3
         field.kernel(dm0=field.make_rdm1())
     if not field.converged:
-        second = field.newton()
-        second.kernel(dm0=field.make_rdm1())
-        field.converged, field.e_tot = second.converged, second.e_tot
+        density, field = field.make_rdm1(), field.newton()
+        field.max_cycle = SECOND_ORDER_CYCLES
+        field.kernel(dm0=density)
     if not field.converged:
         raise Trouble(f"the field of charge {charge:+d} is not converged")
     return float(field.e_tot), field

@@ -1,8 +1,12 @@
 """Quantum chemistry as property models: xTB for many molecules, DFT for finalists.
 
 A batch never raises for a molecule: one that does not converge, falls apart or takes too long is a typed failure with
-NaN values. Results are kept on the disk by canonical SMILES, method and versions; time-outs are not, since more time
-may help.
+NaN values. Results are kept on the disk by canonical SMILES, method and versions. What says nothing of the molecule is
+not kept: a time-out, since more time may help, and any error that the chemistry did not expect (memory, a broken
+installation).
+
+The time limit is looked at between self-consistent fields (xTB) or their cycles (DFT), which take well under a second
+each for molecules of this size; larger ones are refused.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import numpy as np
 
 from voltgym.envs.errors import VoltGymError, number, shown
 from voltgym.envs.ledger import Ledger
+from voltgym.envs.solvent.elements import MAX_ATOMS
 from voltgym.envs.solvent.store import Store
 from voltgym.surrogates.base import Failure, Prediction
 from voltgym.surrogates.solvent_names import ELECTRONIC
@@ -25,7 +30,8 @@ from voltgym.surrogates.solvent_names import ELECTRONIC
 ELEMENTS = {"C", "N", "O", "F", "S", "P", "H"}
 
 Answer = dict[str, Any]
-"""``values`` by name, ``converged``, ``reason`` (empty where it did), ``seconds``, and ``geometry``."""
+"""``values`` by name, ``converged``, ``reason`` (empty where it did), ``final`` (trying again gives the same),
+``seconds``, and ``geometry``."""
 
 
 class QuantumModel:
@@ -41,6 +47,8 @@ class QuantumModel:
     """
 
     names: tuple[str, ...] = ELECTRONIC
+    fidelity: str = ""
+    """The level of the fidelity ladder, as ``property_model`` names it."""
 
     def __init__(
         self,
@@ -80,9 +88,14 @@ class QuantumModel:
         return Prediction(mean, np.zeros_like(mean), np.zeros(len(designs)), failure)
 
     def answer(self, smiles: str) -> Answer:
-        """All that is known of a canonical SMILES, computed if need be. Raises `VoltGymError` if it is no molecule."""
+        """All that is known of a molecule, computed if need be; of its canonical SMILES, whichever way it is written.
+
+        Raises:
+            VoltGymError: it is no molecule of this space.
+        """
         if wrong := trouble(smiles):
             raise VoltGymError(wrong)
+        smiles = canonical(smiles)
         kept = self.store.get(smiles)
         if kept is not None:
             return kept
@@ -94,12 +107,13 @@ class QuantumModel:
             if not all(math.isfinite(value) for value in values.values()):
                 reason = "a value is not finite"
         except Exception as error:  # whatever a chemistry code does to one molecule must not stop the others
-            final = getattr(error, "final", True)
+            final = getattr(error, "final", False)
             reason = str(error) or type(error).__name__
         answer = {
             "values": {name: float(value) for name, value in values.items()} if not reason else {},
             "converged": not reason,
             "reason": reason,
+            "final": final,
             "seconds": round(time.monotonic() - begin, 3),
             "geometry": geometry,
         }
@@ -119,9 +133,23 @@ def trouble(smiles: Any) -> str:
     for atom in molecule.GetAtoms():
         if atom.GetSymbol() not in ELEMENTS:
             return f"{shown(smiles)} has the atom {atom.GetSymbol()}; expected only C, N, O, F, S, P and hydrogen"
+        if atom.GetIsotope():
+            return f"{shown(smiles)} has the isotope {atom.GetIsotope()}{atom.GetSymbol()}; expected none"
         if atom.GetFormalCharge() or atom.GetNumRadicalElectrons():
             return f"{shown(smiles)} has a charge or a radical at {atom.GetSymbol()}; expected a neutral closed shell"
+    size = molecule.GetNumHeavyAtoms()
+    if not 1 <= size <= MAX_ATOMS:
+        return f"{shown(smiles)} has {size} heavy atoms; expected 1 to {MAX_ATOMS}"
     return f"{shown(smiles)} is several molecules; expected one" if "." in smiles else ""
+
+
+def canonical(smiles: str) -> str:
+    """The SMILES under which a molecule is computed and kept: RDKit's canonical one, without stereochemistry."""
+    from rdkit import Chem
+
+    molecule = Chem.MolFromSmiles(smiles)
+    Chem.RemoveStereochemistry(molecule)
+    return Chem.MolToSmiles(molecule)
 
 
 def _xtb(smiles: str, seconds: float) -> tuple[dict[str, float], Any]:
@@ -132,7 +160,9 @@ def _xtb(smiles: str, seconds: float) -> tuple[dict[str, float], Any]:
 
 
 class XTBModel(QuantumModel):
-    """GFN2-xTB and IPEA1-xTB; about a second a molecule. See ``xtb.py``."""
+    """GFN2-xTB and IPEA1-xTB; seconds a molecule. See ``xtb.py``."""
+
+    fidelity = "xtb"
 
     def __init__(self, **options: Any) -> None:
         from voltgym.envs.solvent.xtb import PROTOCOL
@@ -144,6 +174,8 @@ class XTBModel(QuantumModel):
 class DFTModel(QuantumModel):
     """B3LYP/def2-SVP on the geometries of xTB; a minute or so a molecule. See ``dft.py``."""
 
+    fidelity = "dft"
+
     def __init__(self, **options: Any) -> None:
         from voltgym.envs.solvent import dft
 
@@ -154,7 +186,8 @@ class DFTModel(QuantumModel):
         def compute(smiles: str, seconds: float) -> tuple[dict[str, float], Any]:
             start = self.geometries.answer(smiles)
             if not start["converged"]:
-                raise dft.Trouble(f"there is no geometry: {start['reason']}")
+                kind = dft.Trouble if start.get("final", True) else dft.TimeOut
+                raise kind(f"there is no geometry: {start['reason']}")
             return dft.compute(start["geometry"], seconds), None
 
         super().__init__(compute, **{"method": method, "calls": "dft_calls", **options})

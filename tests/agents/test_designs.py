@@ -24,7 +24,7 @@ def test_each_design_is_handed_in_at_once() -> None:
     policy = HandIn(["abcd", "ab"])
     assert isinstance(policy, Policy)
     ended = []
-    for kwargs in policy.episodes():
+    for kwargs in policy.environments():
         core = make_episodes(WORDS, 1, **kwargs)
         observation, info = core.reset(np.array([0]), [np.random.default_rng(0)])
         policy.bind(core)

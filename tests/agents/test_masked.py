@@ -144,6 +144,25 @@ def test_learning_helps(tmp_path: Path) -> None:
     assert toys.agreement(info["design"][0]) >= 0.625  # random words have a quarter at most
 
 
+def test_episodes_may_begin_with_the_best_designs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voltgym.envs.edits import EditTwin
+
+    initial, begun = EditTwin.initial, list[str]()
+
+    def watched(self: EditTwin, scenarios: Any) -> Any:
+        begun.extend(scenarios["Start design"])
+        return initial(self, scenarios)
+
+    monkeypatch.setattr(EditTwin, "initial", watched)
+    settings = {**PPO, "elite": 3, "elite_share": 0.9, "episode_steps": 2, "max_steps_per_design": 60}
+    agent, _ = train(tmp_path, settings, start="a")
+    assert begun[0] == "a"
+    assert 0.8 < np.mean([design != "a" for design in begun[4:]]) < 1.0
+    late = [toys.agreement(design) for design in begun[-40:] if design != "a"]
+    assert min(late) >= sorted((toys.agreement(design) for design in agent.designs), reverse=True)[20]
+    assert not any("bb" in design for design in begun)  # one without a price is no start
+
+
 def test_dqn_needs_the_mask_in_the_observation(tmp_path: Path) -> None:
     with pytest.raises(VoltGymError, match="observation ends with the mask"):
         train(tmp_path / "hidden", DQN, shown=False)
@@ -159,6 +178,8 @@ def test_a_mask_or_an_editing_environment_that_is_not_there(tmp_path: Path) -> N
         SB3Agent(**steps).train("CartPole-v1", {}, **kwargs)
     with pytest.raises(VoltGymError, match="unknown unit 'designs'"):
         SB3Agent(**{**PPO, "unit": "designs"})
+    with pytest.raises(VoltGymError, match=r"elite_share is 1.5; expected a share"):
+        SB3Agent(**{**PPO, "elite_share": 1.5})
 
 
 def test_maskable_ppo_on_a_budget_of_steps_is_validated(tmp_path: Path) -> None:

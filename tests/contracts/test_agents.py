@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from voltgym.envs.core import make_episodes
 from voltgym.experiments.configs import choices, compose
 from voltgym.experiments.train import build_agent
 
+sys.path.append(str(Path(__file__).parents[1] / "agents"))
+import design_toys
+
 THEVENIN = "VoltGym/Thevenin-v0"
+WORDS = design_toys.register()
 CONFIGS = sorted(choices("agent"))
 
 SMALL: dict[str, tuple[int, dict[str, Any]]] = {
@@ -23,11 +28,24 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     "botorch": (10, {"design": None, "iterations": 5, "restarts": 1, "episodes": 2}),
 }
 """The agents that apply to any environment with a Box: a budget in their unit, and what makes them small."""
+DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "random_walk": (60, {"rows": 4}),
+    "graph_ga": (60, {"population": 20, "offspring": 10}),
+    "botorch_tanimoto": (60, {"initial": 20, "children": 20, "parents": 10, "batch_size": 10}),
+    "ppo_masked": (60, {"num_envs": 4, "hyperparameters": {"n_steps": 8, "batch_size": 32}}),
+    "dqn_masked": (60, {"num_envs": 4, "hyperparameters": {"learning_starts": 20, "buffer_size": 500}}),
+}
+"""The same of those that edit or propose designs; their budget is different designs."""
+EVERY = {**SMALL, **DESIGNERS}
+
+
+def env_of(name: str) -> tuple[str, dict[str, Any]]:
+    return (WORDS, {}) if name in DESIGNERS else (THEVENIN, {"max_steps": 40})
 
 
 def build(name: str) -> Any:
     config = compose("train", [f"agent={name}"])["agent"]
-    for key, value in SMALL.get(name, (0, {}))[1].items():
+    for key, value in EVERY.get(name, (0, {}))[1].items():
         config[key] = {**config[key], **value} if isinstance(value, dict) else value
     return build_agent(config)
 
@@ -52,21 +70,23 @@ NEVER = 10**9
 def train(name: str, out: Path, progress: Interrupt) -> tuple[Any, Policy]:
     agent = build(name)
     out.mkdir(exist_ok=True)
-    budget = SMALL[name][0]
-    policy = agent.train(THEVENIN, {"max_steps": 40}, budget=budget, seed=3, out=out, progress=progress)
+    budget, (env_id, kwargs) = EVERY[name][0], env_of(name)
+    policy = agent.train(env_id, kwargs, budget=budget, seed=3, out=out, progress=progress)
     return agent, policy
 
 
-def actions(policy: Any) -> np.ndarray:
+def actions(policy: Any, env_id: str, kwargs: dict[str, Any]) -> np.ndarray:
     """The actions of the first steps of a few episodes."""
-    core = make_episodes(THEVENIN, 5, max_steps=40, split="test")
+    core = make_episodes(env_id, 5, **kwargs, split="test")
     rows = np.arange(5)
     observation, _ = core.reset(rows, [None] * 5, list(range(5)))
     if hasattr(policy, "bind"):
         policy.bind(core)
     taken, memory = [], None
     for step in range(8):
-        action, memory = policy(observation, memory, np.full(5, step == 0))
+        mask = core.masks(rows) if hasattr(core.task, "mask") else None
+        action, memory = policy(observation, memory, np.full(5, step == 0), mask)
+        assert mask is None or mask[rows, action].all()
         taken.append(action)
         observation, *_ = core.step(rows, action)
     return np.stack(taken)
@@ -76,27 +96,30 @@ def actions(policy: Any) -> np.ndarray:
 def test_it_is_an_agent(name: str) -> None:
     agent = build(name)
     assert isinstance(agent, Agent)
-    assert agent.unit in ("env_steps", "evaluations")
+    assert agent.unit in ("env_steps", "evaluations", "unique_designs")
+    assert (agent.unit == "unique_designs") == (name in DESIGNERS)
     assert isinstance(agent.default_budget, int)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_it_trains_within_its_budget_and_its_policy_is_kept(name: str, tmp_path: Path) -> None:
     agent, policy = train(name, tmp_path / "run", Interrupt(NEVER))
     assert isinstance(policy, Policy)
     assert policy.information in ("bms", "full")
     spent = getattr(agent, "ledger", None)
-    assert spent is None or 0 < spent.spent[agent.unit] <= SMALL[name][0]
-    save_policy(policy, tmp_path / "policy", env_id=THEVENIN, env_kwargs={"max_steps": 40})
-    first, again = actions(policy), actions(load_policy(tmp_path / "policy", env_id=THEVENIN))
-    assert first.shape == (8, 5, 1)
+    assert spent is None or 0 < spent.spent[agent.unit] <= EVERY[name][0]
+    env_id, kwargs = env_of(name)
+    save_policy(policy, tmp_path / "policy", env_id=env_id, env_kwargs=kwargs)
+    kept = load_policy(tmp_path / "policy", env_id=env_id)
+    first, again = actions(policy, env_id, kwargs), actions(kept, env_id, kwargs)
+    assert first.shape == ((8, 5) if name in DESIGNERS else (8, 5, 1))
     np.testing.assert_array_equal(first, again)
     assert not [file for file in (tmp_path / "policy").rglob("*") if file.suffix in (".pkl", ".pt", ".zip")]
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if SMALL[name][0]])
+@pytest.mark.parametrize("name", [name for name in EVERY if EVERY[name][0]])
 def test_interrupted_it_goes_on(name: str, tmp_path: Path) -> None:
-    budget = SMALL[name][0]
+    budget = EVERY[name][0]
     with pytest.raises(KeyboardInterrupt):
         train(name, tmp_path, Interrupt(budget // 2))
     goes_on = Interrupt(NEVER)

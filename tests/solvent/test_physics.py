@@ -10,7 +10,7 @@ import pytest
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.ledger import BudgetExhausted, Ledger
-from voltgym.envs.solvent import xtb
+from voltgym.envs.solvent import dft, xtb
 from voltgym.envs.solvent.geometry import Structure, embed, intact
 from voltgym.envs.solvent.physics import DFTModel, QuantumModel, XTBModel
 from voltgym.surrogates.base import Failure, PropertyModel
@@ -59,15 +59,23 @@ def test_it_is_the_same_every_time_and_from_the_disk(model: XTBModel, tmp_path: 
 
 
 def test_bad_molecules_fail_alone(model: XTBModel) -> None:
-    found = model.predict(["CCl", ACN, "no smiles", "C[O-]", "CC.CC", "[CH3]"])
-    assert found.failure.tolist() == [Failure.DOMAIN, 0, *[Failure.DOMAIN] * 4]
+    found = model.predict(["CCl", ACN, "no smiles", "C[O-]", "CC.CC", "[CH3]", "C" * 15, None])
+    assert found.failure.tolist() == [Failure.DOMAIN, 0, *[Failure.DOMAIN] * 6]
     assert np.isfinite(found.mean[1]).all()
-    assert np.isnan(found.mean[[0, 2, 3, 4, 5]]).all()
+    assert np.isnan(np.delete(found.mean, 1, axis=0)).all()
 
 
 @pytest.mark.parametrize(
     ("smiles", "message"),
-    [("CCl", "has the atom Cl"), ("C1CC", "is no SMILES"), ("C[O-]", "a charge"), ("CC.CC", "several molecules")],
+    [
+        ("CCl", "has the atom Cl"),
+        ("C1CC", "is no SMILES"),
+        ("C[O-]", "a charge"),
+        ("CC.CC", "several molecules"),
+        ("[13CH4]", "the isotope 13C"),
+        ("C" * 80, "80 heavy atoms; expected 1 to 14"),
+        ("[H][H]", "0 heavy atoms"),
+    ],
 )
 def test_a_users_mistake_is_one_line(smiles: str, message: str, model: XTBModel) -> None:
     with pytest.raises(VoltGymError, match=message):
@@ -103,6 +111,31 @@ def test_whatever_goes_wrong_is_a_reason(tmp_path: Path) -> None:
     ]
 
 
+def test_only_what_the_chemistry_says_is_kept(tmp_path: Path) -> None:
+    """An error that says nothing of the molecule (memory, a broken installation) must not become its verdict."""
+    errors: list[Exception] = [MemoryError(), ImportError("no tblite"), xtb.TimeOut("longer than 1 s"), ValueError()]
+
+    def compute(smiles: str, seconds: float) -> Any:
+        if errors:
+            raise errors.pop()
+        return dict.fromkeys(ELECTRONIC, 1.0), None
+
+    model = made_up(compute, tmp_path)
+    assert [model.answer("C")["converged"] for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_molecule_is_one_however_it_is_written(tmp_path: Path) -> None:
+    computed: list[str] = []
+
+    def compute(smiles: str, seconds: float) -> Any:
+        computed.append(smiles)
+        return dict.fromkeys(ELECTRONIC, 1.0), None
+
+    found = made_up(compute, tmp_path).predict(["OCC", "CCO", "C(C)O", "C[C@H](F)O", "CC(F)O"])
+    assert not found.failure.any()
+    assert computed == ["CCO", "CC(O)F"]
+
+
 def test_calls_are_charged_before_the_work_even_when_known(tmp_path: Path) -> None:
     model = made_up(lambda s, t: (dict.fromkeys(ELECTRONIC, 1.0), None), tmp_path, ledger=Ledger().limit(calls=3))
     model.predict(["C", "CC"])
@@ -132,9 +165,33 @@ def test_dft_golden(tmp_path: Path) -> None:
     assert values[BINDING] == pytest.approx(203.4, abs=3.0)
 
 
+def test_the_dft_field_is_found_by_second_order_where_iteration_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    fluorine = {"numbers": [9, 1], "positions": [[0.0, 0.0, 0.0], [0.0, 0.0, 0.92]]}
+    plain, _ = dft.energy(fluorine, 0, lambda: None)
+    monkeypatch.setattr(dft, "CYCLES", 2)
+    second, field = dft.energy(fluorine, 0, lambda: None)
+    assert second == pytest.approx(plain, abs=1e-6)
+    assert np.linalg.norm(field.dip_moment(verbose=0)) == pytest.approx(1.9, abs=0.3)  # measured: 1.83 D
+    monkeypatch.setattr(dft, "SECOND_ORDER_CYCLES", 0)
+    with pytest.raises(xtb.Trouble, match=r"charge \+0 is not converged"):
+        dft.energy(fluorine, 0, lambda: None)
+
+
 def test_dft_needs_a_geometry(tmp_path: Path) -> None:
     model = DFTModel(folder=tmp_path)
     model.geometries._compute = lambda s, t: (_ for _ in ()).throw(xtb.Trouble("it fell apart"))
     answer = model.answer(ACN)
     assert not answer["converged"]
     assert answer["reason"] == "there is no geometry: it fell apart"
+
+
+def test_dft_is_tried_again_after_the_geometry_took_too_long(tmp_path: Path) -> None:
+    model = DFTModel(folder=tmp_path)
+    model.geometries.seconds = 1e-6
+    assert model.predict([ACN]).failure.tolist() == [Failure.SOLVER]
+    assert model.store.get(ACN) is None
+
+
+def test_levels_say_what_they_are(tmp_path: Path) -> None:
+    found = [(m.fidelity, m.calls) for m in (XTBModel(folder=tmp_path), DFTModel(folder=tmp_path))]
+    assert found == [("xtb", "xtb_calls"), ("dft", "dft_calls")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,27 @@ def test_many_processes_may_write_the_same(tmp_path: Path) -> None:
     for writer in writers:
         writer.join()
     assert store.get("CCO") is not None
+
+
+def _write_for_ever(folder: str) -> None:
+    while True:
+        Store("m", folder).put("CCO", {**ANSWER, "geometry": list(range(20_000))})
+
+
+def test_a_kill_while_it_is_written_leaves_a_whole_answer_or_none(tmp_path: Path) -> None:
+    context, store = multiprocessing.get_context("fork"), Store("m", tmp_path)
+    for pause in (0.0, 0.003, 0.01, 0.03, 0.05):
+        writer = context.Process(target=_write_for_ever, args=(str(tmp_path),))
+        writer.start()
+        time.sleep(pause)
+        writer.kill()
+        writer.join()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = store.get("CCO")
+        assert found is None or len(found["geometry"]) == 20_000
+    store.put("CCO", ANSWER)
+    assert store.get("CCO") == ANSWER
 
 
 def test_the_environment_variable_moves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
