@@ -42,7 +42,7 @@ def evaluate_policy(
 
     In a voltgym environment the episodes run in batches of ``batch``; any other runs one by one, without slacks.
     ``training`` is what the training spent, by kind; it is put into the record's ledger. A policy that hands in designs
-    has ``environments()``: the arguments of one environment a design, best first; each is played as episode 0 of ``split``.
+    has ``environments()``: the arguments of one environment a design, best first; each is episode 0 of ``split``.
     """
     progress = progress or Silent()
     env_kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
