@@ -171,9 +171,9 @@ def main(argv: list[str] | None = None) -> int:
     folder = args.out / f"{args.env}_{budget}"
     jobs = [Job(args.env, a, s, budget, folder / f"{a}_{s}") for a in args.agents for s in seeds]
     with ProcessPoolExecutor(args.workers) as pool, Progress(terminal(f"designs on {args.env}", False)) as bar:
-        for count, future in enumerate(as_completed([pool.submit(run, job) for job in jobs]), 1):
+        for done, future in enumerate(as_completed([pool.submit(run, job) for job in jobs]), 1):
             future.result()
-            bar.update(count, len(jobs))
+            bar.update(done, len(jobs))
     print(f"{args.env}, {budget} different designs, {count} seeds from {args.first_seed}")
     print("\n".join(table(jobs, problem, short, args.against)))
     return 0
