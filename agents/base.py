@@ -162,3 +162,13 @@ def find_class(target: Any, needs: Sequence[str], who: str) -> Any:
         lacks = f"lacks {', '.join(missing)}" if missing else "is not a class"
         raise VoltGymError(f"{who} names {target}, which {lacks}: it is not of voltgym's making, or damaged")
     return kind
+
+
+def check_same(file: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise `VoltGymError` if a search that is resumed from ``file`` was another one than this."""
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise VoltGymError(
+                f"{file} is of another search: its {name} is {found.get(name)!r}, this one's is {value!r}; "
+                f"search in another folder, or delete the file to start again"
+            )

@@ -127,18 +127,3 @@ def grams(designs: Sequence[str], longest: int = 3, size: int = 1024) -> np.ndar
             for i in range(len(design) - length + 1):
                 row[zlib.crc32(design[i : i + length].encode()) % size] += 1
     return out
-
-
-def min_max_tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, m) similarity of counts (n, f) and (m, f): ``sum(min) / sum(max)``, 1 for two rows of zeros.
-
-    The min-max form of Tanimoto's for counts (Ralaivola et al. 2005, Neural Networks 18, 1093; from memory). The
-    minimum of two counts is the number of levels that both reach, so it is a product of matrices of zeros and ones.
-    """
-    a, b = np.asarray(a), np.asarray(b)
-    shared = np.zeros((len(a), len(b)), dtype=np.float32)
-    for level in range(1, int(min(a.max(initial=0), b.max(initial=0))) + 1):
-        columns = np.flatnonzero((a >= level).any(axis=0) & (b >= level).any(axis=0))
-        shared += (a[:, columns] >= level).astype(np.float32) @ (b[:, columns] >= level).astype(np.float32).T
-    union = a.sum(axis=1, dtype=float)[:, None] + b.sum(axis=1, dtype=float)[None, :] - shared
-    return np.divide(shared, union, out=np.ones_like(union), where=union > 0)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from voltgym.agents.base import DAMAGE, Progress, said
+from voltgym.agents.base import DAMAGE, Progress, check_same, said
 from voltgym.envs.contracts import Objective
 from voltgym.envs.edit_problem import EditProblem
 from voltgym.envs.errors import VoltGymError, whole_number
@@ -56,20 +56,12 @@ class DesignLog:
             self.file.write_text("")
             return
         try:
-            self._check(json.loads(described.read_text(encoding="utf-8")), label)
+            check_same(self.file, json.loads(described.read_text(encoding="utf-8")), label)
             self._read()
         except VoltGymError:
             raise
         except DAMAGE as error:
             raise VoltGymError(f"{folder} is damaged ({said(error)}); delete it to start again") from None
-
-    def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-        for name, value in expected.items():
-            if found.get(name) != value:
-                raise VoltGymError(
-                    f"{self.file} is of another search: its {name} is {found.get(name)!r}, this one's is {value!r}; "
-                    f"search in another folder, or delete the file to start again"
-                )
 
     def _read(self) -> None:
         lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)

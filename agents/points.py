@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from voltgym.agents.base import DAMAGE, said
+from voltgym.agents.base import DAMAGE, check_same, said
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.problem import DesignProblem
 
@@ -37,7 +37,7 @@ class Points:
         described, label = folder / "about.json", json.loads(json.dumps(dict(about), default=str))
         if self.file.exists() and described.exists():
             try:
-                self._check(json.loads(described.read_text()), label)
+                check_same(self.file, json.loads(described.read_text()), label)
                 lines = self.file.read_text().splitlines(keepends=True)
                 whole = [line for line in lines if line.endswith("}\n")]  # a kill may leave half a line
                 self.all = [Point(**json.loads(line)) for line in whole]
@@ -49,14 +49,6 @@ class Points:
         else:
             self.file.write_text("")
             described.write_text(json.dumps(label))
-
-    def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-        for name, value in expected.items():
-            if found.get(name) != value:
-                raise VoltGymError(
-                    f"{self.file} is of another search: its {name} is {found.get(name)!r}, this one's is {value!r}; "
-                    f"search in another folder, or delete the file to start again"
-                )
 
     def add(self, points: Sequence[Point]) -> None:
         """Keep ``points``, on the disk too."""

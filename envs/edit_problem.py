@@ -60,7 +60,7 @@ class EditProblem:
 
     def embed(self, designs: Sequence[str]) -> np.ndarray:
         """(n, f) features of designs: what the environment's observation has of them. Free."""
-        features = self.twin._embed
+        features = self.twin.embed
         if features is None:
             raise VoltGymError(f"{self.env_id} has no features of its designs: give its EditTwin `embed`")
         return features(list(designs))

@@ -89,7 +89,7 @@ class EditTwin:
         remember: int = 200_000,
     ) -> None:
         self.space, self.model, self.ledger = space, model, ledger or Ledger()
-        self._describe, self._embed, self._reasons = describe, embed, reasons
+        self._describe, self.embed, self._reasons = describe, embed, reasons
         self._remember = remember
         self._known: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
         self._extra: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ class EditTwin:
         extra = dict(self._describe(new)) if self._describe else {}
         self._extra = tuple(extra)
         table = np.column_stack([found.mean, found.std, found.domain, *extra.values()]).astype(float)
-        embedding = self._embed(new) if self._embed else np.zeros((len(new), 0), dtype=np.float32)
+        embedding = self.embed(new) if self.embed else np.zeros((len(new), 0), dtype=np.float32)
         failure = np.where((found.failure == 0) & ~np.isfinite(table).all(axis=1), Failure.NONFINITE, found.failure)
         table[failure != 0] = 0.0  # never shown: the row goes back to its last good state
         for i, key in enumerate(new):

@@ -88,7 +88,8 @@ def card(about: Mapping[str, Any], digest: str, least: float) -> str:
         f"Weights `{digest}`. Made by `voltgym fit surrogate=solvent seeds={about['seeds']}`.",
         "",
         "Ensembles of five networks for boiling and melting, Gaussian processes for the rest; "
-        "counted Morgan fingerprints and 20 descriptors. Electronic properties are gas-phase values of xTB, not an "
+        "counted Morgan fingerprints and 20 descriptors; for electronic properties also Hueckel levels and "
+        "lithium sites of the graph. Electronic properties are gas-phase values of xTB, not an "
         "electrochemical window, and a prediction of them is a prediction of xTB, not of an experiment.",
         "",
         f"## Scores on groups left out ({about['folds']} folds, {about['seeds']} splits, mean and spread over splits)",

@@ -68,7 +68,7 @@ class Card:
     tone: str
     text: str
     charts: Sequence[str]
-    more: str = ""
+    more: Folded | None = None
     """What only some will want to read."""
     warning: str = ""
 
@@ -80,6 +80,8 @@ class Cards:
     cards: Sequence[Card]
     caption: str
     legend: Sequence[Key] = ()
+    small: bool = False
+    """Several beside each other, for pictures that need little room."""
     kind: ClassVar[str] = "cards"
 
 
@@ -105,7 +107,7 @@ class Folded:
     """A block that opens when asked."""
 
     summary: str
-    block: Facts | Table | Commands
+    block: Facts | Table | Text | Commands
     kind: ClassVar[str] = "folded"
 
 

@@ -61,12 +61,11 @@ def _cards(rows: Sequence[Judged], levels: Sequence[str], draw: Any) -> page.Car
         good = all(row.passes for row in rest)
         verdict = "passes" if good else f"fails at {next(row.level for row in rest if not row.passes)}"
         charts = [draw(design)] if draw else []
-        cards.append(
-            page.Card(
-                f"{rank}. {design}", verdict, "good" if good else "bad", _scores(first, rest), charts, _all(first, rest)
-            )
-        )
-    return page.Cards(cards, "Predictions with their 90 % intervals; what a level computes stands beside them.")
+        title, tone = f"{rank}. {design}", "good" if good else "bad"
+        numbers = page.Folded("Properties", _properties(first, rest))
+        cards.append(page.Card(title, verdict, tone, _scores(first, rest), charts, numbers))
+    caption = "Properties: predictions with half their 90 % intervals, and beside them what a level computes itself."
+    return page.Cards(cards, caption, small=True)
 
 
 def _scores(first: Judged, rest: Sequence[Judged]) -> str:
@@ -78,16 +77,15 @@ def _value(row: Judged) -> str:
     return f"failed ({Failure(row.failure).name})" if row.value is None else f"{row.value:.3f}"
 
 
-def _all(first: Judged, rest: Sequence[Judged]) -> str:
+def _properties(first: Judged, rest: Sequence[Judged]) -> page.Table:
     lines = []
     for name, value in first.measured.items():
         spread = first.measured.get(f"{name} std")
         if name.endswith(" std") or value is None or spread is None:
             continue
-        text = f"{name}: {value:.3g} ± {Z90 * spread:.2g}"
-        others = [f"{row.level} {row.measured[name]:.4g}" for row in rest if _computed(row, first, name)]
-        lines.append(", ".join([text, *others]))
-    return "; ".join(lines) + "."
+        others = [f"{row.measured[name]:.4g}" if _computed(row, first, name) else "" for row in rest]
+        lines.append([name, f"{value:.3g} ± {Z90 * spread:.2g}", *others])
+    return page.Table("", ["", first.level, *(row.level for row in rest)], lines)
 
 
 def _computed(row: Judged, first: Judged, name: str) -> bool:

@@ -145,9 +145,8 @@ def curve_cards(group: Sequence[Record], objective: Objective) -> page.Block:
     for p in drawn:
         judged = {True: ("feasible", "good"), False: ("not feasible", "bad"), None: ("", "")}[p.record["feasible"]]
         said = f"Episode {p.record['episode']}. {value_text(p.record)}. {told(p.record, 2)}."
-        cards.append(
-            page.Card(p.title, *judged, said, charts.episode_charts(p.panels, spans), told(p.record), p.problem)
-        )
+        more = page.Folded("Scenario", page.Text(told(p.record)))
+        cards.append(page.Card(p.title, *judged, said, charts.episode_charts(p.panels, spans), more, p.problem))
     caption = (
         "All cards have the same axes. A pale band beside a curve reaches to the worst value within each step; margins "
         "are at the worst moment, and a limit counts as broken beyond its tolerance."

@@ -3,17 +3,22 @@
 The kernel is a sum over blocks of the features: Tanimoto's on counts (Ralaivola et al. 2005, Neural Networks 18, 1093,
 in its dot-product form ``<x, y> / (<x, x> + <y, y> - <x, y>)``, as Griffiths et al. 2023, arXiv:2212.04450, use it for
 molecules), and a squared exponential with a length scale a column on numbers. Several values share one kernel: what
-makes molecules alike is then learned from all of them, and a prediction costs hardly more than that of one.
+makes rows alike is then learned from all of them, and a prediction costs hardly more than that of one.
+
+Means are exact. Spreads, which would cost the square of the number of rows, are those of the projected process
+(``gp_spread.py``).
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from voltgym.surrogates.files import read_arrays, write_arrays
+from voltgym.surrogates.gp_spread import explained, projection
 from voltgym.surrogates.splits import Scaler
 from voltgym.surrogates.tanimoto import Known, tanimoto
 
@@ -26,12 +31,18 @@ class GaussianProcess:
         steps: of Adam on the marginal likelihood.
         rate: its learning rate.
         most: rows for the search for hyper-parameters; all are used to predict.
+        rank: rows that spreads are projected on, at most.
     """
 
-    def __init__(self, *, seed: int = 0, steps: int = 80, rate: float = 0.1, most: int = 1000) -> None:
-        self.seed, self.steps, self.rate, self.most = seed, steps, rate, most
+    def __init__(self, *, seed: int = 0, steps: int = 80, rate: float = 0.1, most: int = 1000, rank: int = 256) -> None:
+        self.seed, self.steps, self.rate, self.most, self.rank = seed, steps, rate, most, rank
         self._kept: dict[str, np.ndarray] = {}
         self._inputs = self._outputs = Scaler(np.zeros(1), np.ones(1))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(n, f) uint8 of the rows that were learned from."""
+        return self._kept["counts"]
 
     def fit(self, counts: np.ndarray, numbers: np.ndarray, y: np.ndarray) -> Self:
         """Learn from (n, f) counts, (n, d) numbers and (n, m) values; one of the first two may have no columns."""
@@ -42,39 +53,52 @@ class GaussianProcess:
         rows = np.random.default_rng(self.seed).permutation(len(x))[: self.most]
         found = _search(similar[np.ix_(rows, rows)], x[rows], target[rows], self.steps, self.rate)
         self._kept = {**found, "counts": counts.astype(np.uint8), "numbers": x}
-        k = self._kernel(similar, x, x).astype(float) + found["noise"] * np.eye(len(x))
-        self._kept["alpha"] = np.linalg.solve(k, target)
-        return self._prepare(k)
+        self._prepare()
+        k = self._kernel(similar, x).astype(float)
+        self._kept["alpha"] = np.linalg.solve(k + found["noise"] * np.eye(len(x)), target)
+        self._kept |= projection(k, float(found["noise"]), self.rank)
+        return self
 
     def _scaled(self, numbers: np.ndarray) -> np.ndarray:
         return np.clip(self._inputs(numbers), -6, 6).astype(np.float32)
 
-    def _prepare(self, k: np.ndarray) -> Self:
+    def _prepare(self) -> Self:
         """What is made of the rest whenever a model is fitted or read: not worth keeping on the disk."""
-        self._known = Known(self._kept["counts"])
-        self._inverse = np.linalg.inv(k).astype(np.float32)
+        self._lengths = self._kept["lengths"].astype(np.float32)
+        self._points = self._kept["numbers"] / self._lengths
+        self._norms = (self._points * self._points).sum(axis=1)
         return self
 
-    def _kernel(self, similar: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """(n, m) float32."""
-        kept = self._kept
-        out = np.float32(kept["similar scale"]) * similar
-        if a.shape[1]:
-            lengths = kept["lengths"].astype(np.float32)
-            u, v = a / lengths, b / lengths
-            apart = (u * u).sum(axis=1)[:, None] + (v * v).sum(axis=1)[None] - 2 * u @ v.T
-            out = out + np.float32(kept["number scale"]) * np.exp(-0.5 * np.maximum(apart, 0))
+    @cached_property
+    def _known(self) -> Known:
+        return Known(self.counts)
+
+    def _kernel(self, similar: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """(n, rows learned from) float32."""
+        out = np.float32(self._kept["similar scale"]) * similar
+        if x.shape[1]:
+            u = x / self._lengths
+            apart = (u * u).sum(axis=1)[:, None] + self._norms - 2 * u @ self._points.T
+            out = out + np.float32(self._kept["number scale"]) * np.exp(-0.5 * np.maximum(apart, 0))
         return out
 
-    def predict(self, counts: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, m) means and standard deviations of what would be measured, its noise included."""
+    def predict(
+        self, counts: np.ndarray, numbers: np.ndarray, similar: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(n, m) means and standard deviations of what would be measured, its noise included.
+
+        Whoever has the Tanimoto similarities (n, rows learned from) already may hand them in as ``similar``.
+        """
         kept, x = self._kept, self._scaled(numbers)
-        similar = self._known.similarity(counts) if counts.shape[1] else np.zeros((len(x), len(kept["alpha"])))
-        k = self._kernel(similar, x, kept["numbers"])
+        if similar is None and counts.shape[1]:
+            similar = self._known.similarity(counts)
+        elif similar is None:
+            similar = np.zeros((len(x), len(kept["alpha"])), np.float32)
+        k = self._kernel(similar, x)
         mean = k.astype(float) @ kept["alpha"]
         own = kept["similar scale"] * bool(counts.shape[1]) + kept["number scale"] * bool(x.shape[1])
-        known = np.einsum("ij,ij->i", k @ self._inverse, k)
-        std = np.sqrt(np.maximum(own + kept["noise"] - known, kept["noise"]))  # never surer than the data are
+        left = own + kept["noise"] - explained(k, kept)
+        std = np.sqrt(np.maximum(left, kept["noise"]))  # never surer than the data are
         return mean * self._outputs.scale + self._outputs.mean, std[:, None] * self._outputs.scale
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -87,13 +111,11 @@ class GaussianProcess:
     def build(cls, arrays: dict[str, np.ndarray]) -> Self:
         """The model that :meth:`arrays` describes."""
         model = cls()
-        names = ("counts", "numbers", "alpha", "noise", "similar scale", "number scale", "lengths")
+        names = ("counts", "numbers", "alpha", "noise", "similar scale", "number scale", "lengths", "pivots", "factor")
         model._kept = {name: arrays[name] for name in names}
         model._inputs = Scaler(arrays["input mean"], arrays["input scale"])
         model._outputs = Scaler(arrays["output mean"], arrays["output scale"])
-        counts, x = arrays["counts"], arrays["numbers"]
-        similar = tanimoto(counts, counts) if counts.shape[1] else np.zeros((len(x), len(x)), np.float32)
-        return model._prepare(model._kernel(similar, x, x).astype(float) + arrays["noise"] * np.eye(len(x)))
+        return model._prepare()
 
     def save(self, path: Path) -> None:
         """Write an npz file."""

@@ -1,8 +1,9 @@
 """What a solvent molecule is worth, learned: nine properties with intervals that hold, and where they may be trusted.
 
 Flash point, viscosity and permittivity have a thousand measurements or fewer, the electronic properties come from some
-two thousand xTB calculations of ours: Gaussian processes. Boiling and melting have thousands of measurements:
-ensembles. All are calibrated on molecules of groups that the model did not learn from (``solvent_fit.py``).
+two thousand xTB calculations of ours: Gaussian processes, each with a kernel of its own. Boiling and melting have
+thousands of measurements: ensembles. All are calibrated on molecules of groups that the model did not learn from
+(``solvent_fit.py``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from voltgym.surrogates.solvent_features import BITS, DESCRIPTORS, features
 from voltgym.surrogates.solvent_names import NAMES
 from voltgym.surrogates.tanimoto import Known
 
-VERSION = 1
+VERSION = 2
 CARD, DOMAIN_FILE = "card.json", "domain.npz"
 MOST_COUNTED = 8
 """Counts above this are all the same to an ensemble."""
@@ -34,10 +35,8 @@ FOLDED = 256
 """Places of the fingerprint in an environment's observation."""
 LEAST_SIMILARITY = 0.35
 """Of :meth:`SolventSurrogate.similarity`, below which a molecule is outside the domain; the model card shows why."""
-
-
 MARGIN = 0.05
-BLOCK = 8
+BLOCK = 16
 """Molecules are predicted so many at a time, whatever the batch: matrix products of one shape round alike, so that a
 molecule's numbers do not depend, not even in the last bit, on the company that it is in."""
 
@@ -53,6 +52,19 @@ class Part(NamedTuple):
     """(m,) what is added to an ensemble's spread, in squares."""
     curve: tuple[float, float] | None = None
     """Slope and offset that make a score a probability."""
+    numbers: int = len(DESCRIPTORS)
+    """How many of the features' ``NUMBERS`` it takes, from the first on."""
+
+
+class Seen(NamedTuple):
+    """Of n molecules."""
+
+    counts: np.ndarray
+    numbers: np.ndarray
+    good: np.ndarray
+    """(n,) bool: it is a molecule."""
+    similar: np.ndarray
+    """(n, m) to all that were learned from."""
 
 
 class SolventSurrogate:
@@ -84,9 +96,14 @@ class SolventSurrogate:
     ) -> None:
         self.parts, self.card = tuple(parts), dict(card)
         self._counts = {"measured": measured, "computed": computed}
-        self._measured, self._computed = Known(measured), Known(computed)
+        gps = [(part, part.model) for part in self.parts if isinstance(part.model, GaussianProcess)]
+        tables = [*(model.counts for _, model in gps), measured, computed]
+        self._known, (*rows, self._measured, self._computed) = library(tables)
+        self._processes = [(part, model, mine) for (part, model), mine in zip(gps, rows, strict=True)]
+        self._ensembles = [(part, part.model) for part in self.parts if isinstance(part.model, Ensemble)]
         self._low, self._high = low, high
         self._scale = np.maximum(high - low, 1e-6)
+        self._last: tuple[tuple[Any, ...], Seen] = (), Seen(*(np.zeros((0, 0)) for _ in Seen._fields))
 
     @classmethod
     def fit(cls, designs: Sequence[Any] | np.ndarray, values: np.ndarray, **options: Any) -> SolventSurrogate:
@@ -99,43 +116,64 @@ class SolventSurrogate:
 
     def predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
         """(n, 9) means and standard deviations of ``designs`` (n SMILES)."""
-        counts, numbers, good = features(list(designs))
-        n = len(counts)
+        seen = self._seen(designs)
+        mean, std = self._means(seen)
+        mean[~seen.good], std[~seen.good] = 0.0, 0.0
+        inside = self._nearest(seen.similar) - self.least_similarity
+        domain = np.where(seen.good, np.minimum(inside, -self._excess(seen.numbers)), -1.0)
+        return Prediction(mean, std, domain, np.where(seen.good, Failure.NONE, Failure.DOMAIN).astype(np.int8))
+
+    def _seen(self, designs: Sequence[Any] | np.ndarray) -> Seen:
+        """What is learned from, of these molecules; those of the last call are kept, since several ask in turn."""
+        key = tuple(designs)
+        if key != self._last[0]:
+            counts, numbers, good = features(key)
+            self._last = key, Seen(counts, numbers, good, self._known.similarity(counts))
+        return self._last[1]
+
+    def _means(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        n = len(seen.counts)
         mean, std = np.zeros((n, len(NAMES))), np.zeros((n, len(NAMES)))
-        for start in range(0, n, BLOCK):
-            rows = np.arange(start, start + BLOCK)
-            block = np.minimum(rows, n - 1)
-            for part in self.parts:
-                at = [NAMES.index(name) for name in part.names]
-                found = predict_part(part, counts[block], numbers[block])
-                for table, values in zip((mean, std), found, strict=True):
-                    table[start : start + BLOCK, at] = values[: n - start]
-        mean[~good], std[~good] = 0.0, 0.0
-        similarity = self._similarity(counts) - self.least_similarity
-        domain = np.where(good, np.minimum(similarity, -self._excess(numbers)), -1.0)
-        return Prediction(mean, std, domain, np.where(good, Failure.NONE, Failure.DOMAIN).astype(np.int8))
+        blocks = [np.minimum(np.arange(start, start + BLOCK), n - 1) for start in range(0, n, BLOCK)]
+
+        def put(part: Part, block: np.ndarray, found: tuple[np.ndarray, np.ndarray]) -> None:
+            at = [NAMES.index(name) for name in part.names]
+            mean[block[:, None], at], std[block[:, None], at] = found
+
+        for part, model, rows in self._processes:
+            for block in blocks:
+                numbers, similar = seen.numbers[block, : part.numbers], seen.similar[block].take(rows, axis=1)
+                put(part, block, trusted(part, *model.predict(seen.counts[block], numbers, similar)))
+        for part, ensemble in self._ensembles:
+            first = ensemble.first(inputs(seen.counts, seen.numbers[:, : part.numbers]))
+            for block in blocks:
+                put(part, block, trusted(part, *ensemble.rest(first[:, block])))
+        return mean, std
 
     def similarity(self, designs: Sequence[str]) -> np.ndarray:
         """(n,) the mean of the similarities to the nearest measured and to the nearest computed molecule, in [0, 1]."""
-        return self._similarity(features(designs)[0])
+        return self._nearest(self._seen(designs).similar)
 
-    def _similarity(self, counts: np.ndarray) -> np.ndarray:
-        return ((self._measured.nearest(counts) + self._computed.nearest(counts)) / 2).astype(float)
+    def _nearest(self, similar: np.ndarray) -> np.ndarray:
+        nearest = similar[:, self._measured].max(axis=1) + similar[:, self._computed].max(axis=1)
+        return (nearest / 2).astype(float)
 
     def descriptor_excess(self, designs: Sequence[str]) -> np.ndarray:
         """(n,) how far the descriptors are outside the range of the data, in widths of it, the worst one; 0 inside.
 
         The range is that of the middle 99 % of the data, and ``MARGIN`` of its width to either side.
         """
-        return self._excess(features(designs)[1])
+        return self._excess(self._seen(designs).numbers)
 
     def _excess(self, numbers: np.ndarray) -> np.ndarray:
+        numbers = numbers[:, : len(DESCRIPTORS)]
         outside = np.maximum(self._low - numbers, numbers - self._high) / self._scale
         return np.maximum(outside - MARGIN, 0.0).max(axis=1).astype(float)
 
     def embed(self, designs: Sequence[str]) -> np.ndarray:
         """(n, ``embedding``) float32: folded fingerprint counts, then descriptors within the range of the data."""
-        counts, numbers, _ = features(designs)
+        counts, numbers, _, _ = self._seen(designs)
+        numbers = numbers[:, : len(DESCRIPTORS)]
         folded = counts.reshape(len(counts), BITS // FOLDED, FOLDED).sum(axis=1)
         return np.concatenate([folded, (numbers - self._low) / self._scale], axis=1).astype(np.float32)
 
@@ -165,7 +203,7 @@ class SolventSurrogate:
             hashes[file] = _hash(path / file)
             kind = type(part.model).__name__
             trust = {"factor": part.factor.tolist(), "base": part.base.tolist(), "curve": part.curve}
-            described.append({"file": file, "kind": kind, "names": part.names, **trust})
+            described.append({"file": file, "kind": kind, "names": part.names, "numbers": part.numbers, **trust})
         about = {"version": VERSION, "parts": described, "hashes": hashes, "card": self.card}
         (path / CARD).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
@@ -189,18 +227,15 @@ class SolventSurrogate:
                 np.array(d["factor"]),
                 np.array(d["base"]),
                 None if d["curve"] is None else tuple(d["curve"]),
+                int(d["numbers"]),
             )
             for d in about["parts"]
         ]
         return cls(parts, domain["measured"], domain["computed"], domain["low"], domain["high"], about["card"])
 
 
-def predict_part(part: Part, counts: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, m) means and calibrated standard deviations of the properties of a part."""
-    if isinstance(part.model, GaussianProcess):
-        mean, std = part.model.predict(counts, numbers)
-        return mean, std * part.factor
-    mean, spread = part.model.predict(inputs(counts, numbers))
+def trusted(part: Part, mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, m) means and calibrated standard deviations of a part's properties, of what its model says."""
     if part.curve is None:
         return mean, combined(spread, part.base) * part.factor
     slope, offset = part.curve
@@ -210,8 +245,16 @@ def predict_part(part: Part, counts: np.ndarray, numbers: np.ndarray) -> tuple[n
 
 
 def inputs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """(n, 1044) what an ensemble takes."""
+    """(n, 1024 + k) what an ensemble takes, of (n, 1024) counts and (n, k) numbers."""
     return np.concatenate([np.minimum(counts, MOST_COUNTED), numbers], axis=1, dtype=np.float32)
+
+
+def library(tables: Sequence[np.ndarray]) -> tuple[Known, list[np.ndarray]]:
+    """All different fingerprints of some (m, f) tables, and the places of every table's rows among them."""
+    places: dict[bytes, int] = {}
+    rows = [np.array([places.setdefault(row.tobytes(), len(places)) for row in table]) for table in tables]
+    different = np.frombuffer(b"".join(places), dtype=np.uint8).reshape(len(places), -1)
+    return Known(different), rows
 
 
 def _read_card(path: Path) -> dict[str, Any]:

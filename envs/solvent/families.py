@@ -9,6 +9,7 @@ makes them.
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
@@ -16,7 +17,7 @@ from importlib import resources
 import numpy as np
 from rdkit import Chem
 
-from voltgym.envs.solvent.molecules import molecule
+from voltgym.surrogates.solvent_features import molecule
 from voltgym.surrogates.solvent_names import AFFINITY, BINDING, DIPOLE, IONIZATION
 
 FAMILIES: Mapping[str, str] = {
@@ -71,12 +72,21 @@ def apply_line(line: Mapping[str, float], families: Sequence[str], x: np.ndarray
     return line["slope"] * x + line["offset"] + np.array([line.get(name, 0.0) for name in families])
 
 
+def _table() -> str:
+    return resources.files("voltgym.envs.solvent.data").joinpath("dft_correction.csv").read_text(encoding="utf-8")
+
+
+@cache
+def digest() -> str:
+    """A hash of the shipped coefficients."""
+    return hashlib.sha256(_table().encode()).hexdigest()[:16]
+
+
 @cache
 def lines() -> dict[str, dict[str, float]]:
     """The shipped coefficients by property."""
-    text = resources.files("voltgym.envs.solvent.data").joinpath("dft_correction.csv").read_text(encoding="utf-8")
     out: dict[str, dict[str, float]] = {}
-    for row in csv.DictReader(text.splitlines()):
+    for row in csv.DictReader(_table().splitlines()):
         out.setdefault(row["property"], {})[row["term"]] = float(row["value"])
     return out
 

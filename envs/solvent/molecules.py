@@ -6,15 +6,12 @@ Kekulé form of it. What a user writes becomes a design in ``parse.py``.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import rdMolDescriptors
-from rdkit.Chem.Descriptors import MolWt  # type: ignore[attr-defined]
 
-from voltgym.envs.solvent.elements import ELEMENTS, INDEX, MAX_ATOMS, NUMBERS
+from voltgym.envs.solvent.elements import INDEX, MAX_ATOMS, NUMBERS
 
 _ATOMS = [Chem.Atom(number) for number in NUMBERS]
 _ORDERS = (Chem.BondType.ZERO, Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
@@ -93,56 +90,4 @@ def padded(part: np.ndarray) -> np.ndarray:
     """(k,) or (k, k) numbers as int8 in the places of 14 atoms, zeros behind."""
     out = np.zeros((MAX_ATOMS,) * part.ndim, dtype=np.int8)
     out[tuple(slice(size) for size in part.shape)] = part
-    return out
-
-
-# -- numbers -------------------------------------------------------------------------------------------------------
-
-DESCRIPTOR_NAMES = (
-    "Molar mass [g.mol-1]",
-    "Heavy atoms",
-    "Fraction N",
-    "Fraction O",
-    "Fraction F",
-    "Fraction S",
-    "Fraction P",
-    "Rings",
-    "Aromatic rings",
-    "Flexibility",
-    "Polar surface [A2]",
-    "Surface [A2]",
-    "Hydrogen-bond donors",
-    "Fraction sp3",
-)
-"""Of :func:`descriptors`. Fractions are of the heavy atoms, the last one of the carbons. Flexibility is Kier's phi, the
-polar surface Ertl's TPSA with S and P, the surface Labute's: all as RDKit computes them. Crippen's log P would take
-longer than all of these together."""
-
-
-@lru_cache(maxsize=20_000)
-def molecule(smiles: str) -> Chem.Mol:
-    """The sanitised molecule of a canonical SMILES. Shared: do not change it."""
-    return Chem.MolFromSmiles(smiles)
-
-
-@lru_cache(maxsize=20_000)
-def descriptors(smiles: str) -> np.ndarray:
-    """(14,) ``DESCRIPTOR_NAMES`` of a canonical SMILES; read-only."""
-    mol, letters = molecule(smiles), smiles.upper()
-    size = mol.GetNumAtoms()
-    out = np.array(
-        [
-            MolWt(mol),
-            size,
-            *(letters.count(element) / size for element in ELEMENTS[1:]),
-            mol.GetRingInfo().NumRings(),
-            rdMolDescriptors.CalcNumAromaticRings(mol) if letters != smiles else 0,
-            rdMolDescriptors.CalcPhi(mol),
-            rdMolDescriptors.CalcTPSA(mol, includeSandP=True),
-            rdMolDescriptors.CalcLabuteASA(mol),
-            rdMolDescriptors.CalcNumHBD(mol),
-            rdMolDescriptors.CalcFractionCSP3(mol),
-        ]
-    )
-    out.flags.writeable = False
     return out

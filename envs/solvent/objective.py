@@ -24,7 +24,7 @@ MIXTURE_VISCOSITY, MIXTURE_PERMITTIVITY = "Mixture viscosity [mPa.s]", "Mixture 
 SIMILARITY, DESCRIPTORS, UNSTABLE, SYNTHESIS = "Similarity", "Descriptors in range", "Unstable groups", "SA score"
 
 EMC_VISCOSITY, EMC_PERMITTIVITY = 0.65, 2.96
-"""Of EMC at 25 C: [mPa.s] and relative. Xu 2004, Chem. Rev. 104, 4303, table 1."""
+"""Of EMC at 25 C: [mPa.s] and relative. Xu 2004, Chem. Rev. 104, 4303, table 1; the viscosity from memory."""
 HARDEST_SA = 5.0
 """Synthetic accessibility (Ertl and Schuffenhauer 2009, J. Cheminform. 1, 8) above which a molecule is out: solvents
 that are sold score up to 4.9."""

@@ -17,7 +17,8 @@ import numpy as np
 
 from voltgym.envs.solvent.elements import CAPACITY, MAX_ATOMS, MIN_ATOMS, RING_SIZES, C, F, N, O, P, S
 from voltgym.envs.solvent.graph import Graph
-from voltgym.envs.solvent.molecules import Arrays, molecule, read, write
+from voltgym.envs.solvent.molecules import Arrays, read, write
+from voltgym.surrogates.solvent_features import molecule
 
 TRIES = 10
 """Times that a crossover or a mutation is tried before there is none."""

@@ -23,7 +23,7 @@ import numpy as np
 from voltgym.envs.errors import VoltGymError, number, shown
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.solvent.elements import MAX_ATOMS
-from voltgym.envs.solvent.store import Store
+from voltgym.envs.store import Store
 from voltgym.surrogates.base import Failure, Prediction
 from voltgym.surrogates.solvent_names import ELECTRONIC
 
@@ -49,6 +49,8 @@ class QuantumModel:
     names: tuple[str, ...] = ELECTRONIC
     fidelity: str = ""
     """The level of the fidelity ladder, as ``property_model`` names it."""
+    corrected: bool = True
+    """Whether its values are to be brought to the scale of DFT (``families.py``)."""
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class QuantumModel:
     ) -> None:
         self._compute, self.method, self.calls = compute, method, calls
         self.ledger = ledger or Ledger()
-        self.store = Store(method, folder)
+        self.store = Store("solvent", method, folder)
         self.seconds = number("seconds", seconds, "a time limit in seconds above 0", low=1e-9)
 
     @property
@@ -175,6 +177,7 @@ class DFTModel(QuantumModel):
     """B3LYP/def2-SVP on the geometries of xTB; a minute or so a molecule. See ``dft.py``."""
 
     fidelity = "dft"
+    corrected = False
 
     def __init__(self, **options: Any) -> None:
         from voltgym.envs.solvent import dft

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.envs.ledger import Ledger
-from voltgym.envs.solvent.families import correct
-from voltgym.surrogates.base import Failure, Prediction, PropertyModel
+from voltgym.envs.solvent.families import correct, digest
+from voltgym.surrogates.base import Failure, Prediction
 from voltgym.surrogates.solvent import SolventSurrogate, load_shipped
 from voltgym.surrogates.solvent_names import NAMES
+
+if TYPE_CHECKING:
+    from voltgym.envs.solvent.physics import QuantumModel
 
 
 class SolventProperties:
@@ -32,14 +35,15 @@ class SolventProperties:
 
     names: tuple[str, ...] = NAMES
 
-    def __init__(self, surrogate: SolventSurrogate, physics: PropertyModel | None, ledger: Ledger) -> None:
+    def __init__(self, surrogate: SolventSurrogate, physics: QuantumModel | None, ledger: Ledger) -> None:
         self.surrogate, self.physics, self.ledger = surrogate, physics, ledger
         self._places = [] if physics is None else [NAMES.index(name) for name in physics.names]
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
-        """Which weights, and which physics."""
-        return {"model": self.surrogate.digest, "physics": getattr(self.physics, "digest", "none")}
+        """Which weights, which physics, and which correction to the scale of DFT."""
+        physics = "none" if self.physics is None else self.physics.digest
+        return {"model": self.surrogate.digest, "physics": physics, "correction": digest()}
 
     def reference(self, design: str) -> dict[str, float]:
         """The properties of one molecule by name, to compare others with. Not charged: it is part of the task."""
@@ -63,7 +67,7 @@ class SolventProperties:
             computed = self.physics.predict(designs)
             mean[:, self._places], std[:, self._places] = computed.mean, computed.std
             failure = np.where(failure != Failure.NONE, failure, computed.failure)
-        if getattr(self.physics, "calls", "xtb_calls") == "xtb_calls":  # what is, or was learned from, xTB
+        if self.physics is None or self.physics.corrected:
             good = np.flatnonzero(failure == Failure.NONE)
             part = mean[good], std[good]
             correct(self.names, [designs[int(i)] for i in good], *part)
@@ -71,19 +75,19 @@ class SolventProperties:
         return Prediction(mean, std, found.domain, failure.astype(np.int8))
 
 
-def _xtb(ledger: Ledger) -> PropertyModel:
+def _xtb(ledger: Ledger) -> QuantumModel:
     from voltgym.envs.solvent.physics import XTBModel  # loads when it is asked for
 
     return XTBModel(ledger=ledger)
 
 
-def _dft(ledger: Ledger) -> PropertyModel:
+def _dft(ledger: Ledger) -> QuantumModel:
     from voltgym.envs.solvent.physics import DFTModel
 
     return DFTModel(ledger=ledger)
 
 
-LEVELS: Mapping[str, Callable[[Ledger], PropertyModel | None]] = {
+LEVELS: Mapping[str, Callable[[Ledger], QuantumModel | None]] = {
     "surrogate": lambda ledger: None,
     "xtb": _xtb,
     "dft": _dft,

@@ -23,7 +23,8 @@ from voltgym.envs.solvent.scenario import starts
 from voltgym.envs.solvent.space import MoleculeSpace
 from voltgym.envs.solvent.viewer import SimilarityViewer
 from voltgym.surrogates.base import Prediction
-from voltgym.surrogates.solvent_features import count_fingerprints, count_tanimoto
+from voltgym.surrogates.solvent_features import count_fingerprints
+from voltgym.surrogates.tanimoto import min_max
 
 TARGETS = {"EC": "O=C1OCCO1", "DME": "COCCOC", "FEC": "O=C1OCC(F)O1"}
 STARTS = ("CCCCCC", "CCN(CC)CC", "CCSCC", "CC(C)(C)C")
@@ -43,7 +44,7 @@ class ToTarget:
     def predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
         """(n, 1) similarities; exact, so without a standard deviation."""
         self.ledger.charge("surrogate_calls", len(designs))
-        found = count_tanimoto(count_fingerprints(list(designs)), self.target)
+        found = min_max(count_fingerprints(list(designs)), self.target)
         n = len(designs)
         return Prediction(found, np.zeros((n, 1)), np.zeros(n), np.zeros(n, dtype=np.int8))
 

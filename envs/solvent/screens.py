@@ -2,7 +2,8 @@
 
 The groups are SMARTS in ``data/unstable_groups.csv``, each with its reason. They are chosen for electrolytes: filters
 for drugs (PAINS, Brenk) flag dimethoxyethane and trimethyl phosphate. A test holds that no battery solvent in use is
-flagged, but for dimethylformamide, whose formamide group is out by design. A judgement, not a proof of safety.
+flagged, but for two that are out by design: dimethylformamide, and dimethyl sulfate, a poison that tables of additives
+list. A judgement, not a proof of safety.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import NamedTuple
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from voltgym.envs.solvent.molecules import molecule
 from voltgym.envs.solvent.objective import HARDEST_SA
+from voltgym.envs.solvent.synthesis import sa_score
+from voltgym.surrogates.solvent_features import molecule
 
 
 class Screen(NamedTuple):
@@ -26,8 +28,13 @@ class Screen(NamedTuple):
     name: str
     reason: str
     needs: frozenset[str]
-    """Characters without which an upper-case SMILES cannot have it: saves most of the work."""
+    """``_tokens`` without which an upper-case SMILES cannot have it: saves most of the work."""
     matches: Callable[[Chem.Mol], bool]
+
+
+def _tokens(text: str) -> frozenset[str]:
+    """The characters of a text; those that are there twice or more also doubled, "CC"."""
+    return frozenset([*text, *(c * 2 for c in set(text) if text.count(c) > 1)])
 
 
 @cache
@@ -39,45 +46,34 @@ def screens() -> tuple[Screen, ...]:
 
 def _screen(name: str, smarts: str, needs: str, reason: str) -> Screen:
     query = Chem.MolFromSmarts(smarts)
-    return Screen(name, reason, frozenset(needs), lambda mol: mol.HasSubstructMatch(query))
+    return Screen(name, reason, _tokens(needs), lambda mol: mol.HasSubstructMatch(query))
 
 
 BRIDGED = Screen(
     "bridged rings",
     "cages are waxy solids, and a double bond at a bridgehead cannot exist",
-    frozenset("12"),
+    _tokens("12"),
     lambda mol: rdMolDescriptors.CalcNumBridgeheadAtoms(mol) > 0,
 )
 
 
 @cache
-def _possible(characters: frozenset[str]) -> tuple[Screen, ...]:
-    """Those that a SMILES of these characters can match."""
-    return tuple(screen for screen in screens() if screen.needs <= characters)
+def _possible(tokens: frozenset[str]) -> tuple[Screen, ...]:
+    """Those that a SMILES of these ``tokens`` can match."""
+    return tuple(screen for screen in screens() if screen.needs <= tokens)
 
 
 @lru_cache(maxsize=50_000)
 def flags(smiles: str) -> tuple[str, ...]:
     """The names of the unstable or hazardous groups in a canonical SMILES; empty if there is none."""
     mol = molecule(smiles)
-    return tuple(screen.name for screen in _possible(frozenset(smiles.upper())) if screen.matches(mol))
+    return tuple(screen.name for screen in _possible(_tokens(smiles.upper())) if screen.matches(mol))
 
 
 def reasons(smiles: str) -> dict[str, str]:
     """Why each of a molecule's ``flags`` speaks against it."""
     why = {screen.name: screen.reason for screen in screens()}
     return {name: why[name] for name in flags(smiles)}
-
-
-@lru_cache(maxsize=50_000)
-def sa_score(smiles: str) -> float:
-    """Synthetic accessibility of a canonical SMILES, 1 (easy) to 10 (hard).
-
-    Ertl and Schuffenhauer 2009, J. Cheminform. 1, 8, as RDKit's Contrib folder computes it.
-    """
-    from rdkit.Contrib.SA_Score import sascorer  # reads its fragment scores at the first call: 0.3 s
-
-    return float(sascorer.calculateScore(molecule(smiles)))
 
 
 def explain(smiles: str) -> str:

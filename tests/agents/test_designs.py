@@ -8,12 +8,9 @@ from typing import Any
 import design_toys as toys
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from voltgym.agents.base import Policy, load_policy, save_policy
-from voltgym.agents.designs import HandIn, fingerprints, grams, min_max_tanimoto, starts
+from voltgym.agents.designs import HandIn, fingerprints, grams, starts
 from voltgym.envs.core import make_episodes
 from voltgym.envs.errors import VoltGymError
 
@@ -69,15 +66,6 @@ def test_start_designs_are_those_of_the_split() -> None:
 
 
 # -- likeness ------------------------------------------------------------------------------------------------------
-
-COUNTS = arrays(np.uint8, st.tuples(st.integers(1, 5), st.just(6)), elements=st.integers(0, 4))
-
-
-@given(COUNTS, COUNTS)
-def test_tanimoto_is_min_over_max(a: np.ndarray, b: np.ndarray) -> None:
-    low = np.minimum(a[:, None], b[None]).sum(axis=2, dtype=float)
-    high = np.maximum(a[:, None], b[None]).sum(axis=2, dtype=float)
-    np.testing.assert_allclose(min_max_tanimoto(a, b), np.where(high > 0, low / np.maximum(high, 1), 1.0))
 
 
 def test_grams_count_runs_of_characters() -> None:

@@ -10,7 +10,7 @@ from rdkit import Chem
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.solvent.elements import MAX_ATOMS
-from voltgym.envs.solvent.molecules import DESCRIPTOR_NAMES, descriptors, read, write
+from voltgym.envs.solvent.molecules import read, write
 from voltgym.envs.solvent.parse import canonical
 from voltgym.envs.solvent.space import MoleculeSpace
 
@@ -96,17 +96,3 @@ def test_arrays_that_are_no_molecule_are_none_and_the_others_are_written():
     atoms[0, 1] = 3  # C#O has no charge to give
     assert write(atoms, bonds)[0] is None
     assert write(atoms, bonds)[1][0] == "CC"
-
-
-def test_descriptors():
-    table = dict(zip(DESCRIPTOR_NAMES, descriptors("O=C1OCC(F)O1"), strict=True))
-    assert table["Molar mass [g.mol-1]"] == pytest.approx(106.05, abs=0.01)  # FEC: C3H3FO3
-    assert table["Heavy atoms"] == 7
-    assert table["Fraction O"] == pytest.approx(3 / 7)
-    assert table["Fraction F"] == pytest.approx(1 / 7)
-    assert table["Rings"] == 1
-    assert table["Fraction sp3"] == pytest.approx(2 / 3)
-    assert dict(zip(DESCRIPTOR_NAMES, descriptors("Cc1ccccc1"), strict=True))["Aromatic rings"] == 1
-    assert np.isfinite([descriptors(smiles) for smiles in WALKS]).all()
-    with pytest.raises(ValueError, match="read-only"):
-        descriptors("CC")[0] = 1

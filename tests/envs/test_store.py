@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voltgym.envs.solvent.store import Store
+from voltgym.envs.store import Store
 
 ANSWER = {"values": {"a": 1.5}, "converged": True, "reason": ""}
 
@@ -23,10 +23,10 @@ def only_file(store: Store) -> Path:
 
 
 def test_an_answer_is_found_again(tmp_path: Path) -> None:
-    Store("m", tmp_path).put("CCO", ANSWER)
-    assert Store("m", tmp_path).get("CCO") == ANSWER
-    assert Store("m", tmp_path).get("CC") is None
-    assert Store("another version", tmp_path).get("CCO") is None
+    Store("solvent", "m", tmp_path).put("CCO", ANSWER)
+    assert Store("solvent", "m", tmp_path).get("CCO") == ANSWER
+    assert Store("solvent", "m", tmp_path).get("CC") is None
+    assert Store("solvent", "another version", tmp_path).get("CCO") is None
 
 
 @pytest.mark.parametrize(
@@ -42,19 +42,19 @@ def test_an_answer_is_found_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_answer_is_computed_again(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    store = Store("m", tmp_path)
+    store = Store("solvent", "m", tmp_path)
     store.put("CCO", ANSWER)
     only_file(store).write_text(damage(only_file(store).read_text()))
     with pytest.warns(UserWarning, match="is damaged"):
         assert store.get("CCO") is None
     store.put("CCO", ANSWER)
-    assert Store("m", tmp_path).get("CCO") == ANSWER
+    assert Store("solvent", "m", tmp_path).get("CCO") == ANSWER
 
 
 @given(noise=st.binary(max_size=200))
 @settings(max_examples=30, deadline=None)
 def test_whatever_is_in_the_file_is_no_answer(noise: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    store = Store("m", tmp_path_factory.mktemp("store"))
+    store = Store("solvent", "m", tmp_path_factory.mktemp("store"))
     store.put("CCO", ANSWER)
     only_file(store).write_bytes(noise)
     with pytest.warns(UserWarning, match="computed again"):
@@ -63,7 +63,7 @@ def test_whatever_is_in_the_file_is_no_answer(noise: bytes, tmp_path_factory: py
 
 def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    store = Store("m", tmp_path / "file")
+    store = Store("solvent", "m", tmp_path / "file")
     with pytest.warns(UserWarning, match="VOLTGYM_CACHE"):
         store.put("CCO", ANSWER)
     assert store.get("CCO") is None
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 
 def _write(folder: str, value: int) -> None:
     for _ in range(50):
-        Store("m", folder).put("CCO", {**ANSWER, "values": {"a": value}})
+        Store("solvent", "m", folder).put("CCO", {**ANSWER, "values": {"a": value}})
 
 
 def test_many_processes_may_write_the_same(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_many_processes_may_write_the_same(tmp_path: Path) -> None:
     writers = [context.Process(target=_write, args=(str(tmp_path), i)) for i in range(3)]
     for writer in writers:
         writer.start()
-    store = Store("m", tmp_path)
+    store = Store("solvent", "m", tmp_path)
     while any(writer.is_alive() for writer in writers):
         found = store.get("CCO")  # a warning here, of half a file, would be an error
         assert found is None or found["values"]["a"] in range(3)
@@ -90,11 +90,11 @@ def test_many_processes_may_write_the_same(tmp_path: Path) -> None:
 
 def _write_for_ever(folder: str) -> None:
     while True:
-        Store("m", folder).put("CCO", {**ANSWER, "geometry": list(range(20_000))})
+        Store("solvent", "m", folder).put("CCO", {**ANSWER, "geometry": list(range(20_000))})
 
 
 def test_a_kill_while_it_is_written_leaves_a_whole_answer_or_none(tmp_path: Path) -> None:
-    context, store = multiprocessing.get_context("fork"), Store("m", tmp_path)
+    context, store = multiprocessing.get_context("fork"), Store("solvent", "m", tmp_path)
     for pause in (0.0, 0.003, 0.01, 0.03, 0.05):
         writer = context.Process(target=_write_for_ever, args=(str(tmp_path),))
         writer.start()
@@ -111,5 +111,5 @@ def test_a_kill_while_it_is_written_leaves_a_whole_answer_or_none(tmp_path: Path
 
 def test_the_environment_variable_moves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOLTGYM_CACHE", str(tmp_path))
-    Store("m").put("CCO", ANSWER)
+    Store("solvent", "m").put("CCO", ANSWER)
     assert list(tmp_path.rglob("*.json"))

@@ -1,0 +1,134 @@
+"""One suite for every surrogate that comes with the package: ``surrogates/base.py``'s contract on real designs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from voltgym.surrogates import solvent
+from voltgym.surrogates.base import Failure, Surrogate
+from voltgym.surrogates.files import WeightsError
+
+
+class Case(NamedTuple):
+    """A surrogate as it is shipped."""
+
+    kind: Any
+    load: Callable[[], Any]
+    designs: tuple[str, ...]
+    wrong: str
+    """What is no design."""
+
+
+CASES = {
+    "solvent": Case(
+        solvent.SolventSurrogate,
+        solvent.load_shipped,
+        (
+            "O=C1OCCO1",
+            "COC(=O)OC",
+            "COCCOC",
+            "CC#N",
+            "CCOC(=O)OC",
+            "O=C1OCC(F)O1",
+            "CS(C)(=O)=O",
+            "O=c1occo1",
+            "C1CCOC1",
+            "COP(=O)(OC)OC",
+            "CC(=O)OC",
+            "COCC(F)(F)F",
+            "CCC#N",
+            "O=C1CCCO1",
+            "CC1COC(=O)O1",
+            "CN(C)C(C)=O",
+            "COCCOCCOC",
+            "C=CS(C)(=O)=O",
+        ),
+        "no molecule",
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+def folder(name: str) -> Path:
+    """Where the weights of a surrogate are."""
+    return Path(str(resources.files("voltgym.surrogates") / "models" / name))
+
+
+def test_it_is_a_surrogate_and_predicts(case: Case) -> None:
+    model = case.load()
+    assert isinstance(model, Surrogate)
+    found = model.predict(list(case.designs))
+    assert found.mean.shape == found.std.shape == (len(case.designs), len(model.names))
+    assert np.isfinite(found.mean).all()
+    assert (found.std > 0).all()
+    assert found.domain.shape == found.failure.shape == (len(case.designs),)
+    assert not found.failure.any()
+
+
+def test_company_does_not_matter_to_the_last_bit(case: Case) -> None:
+    model = case.load()
+    whole = model.predict(list(case.designs))
+    order = np.random.default_rng(0).permutation(len(case.designs))
+    shuffled = model.predict([case.designs[i] for i in order])
+    for name in ("mean", "std", "domain"):
+        np.testing.assert_array_equal(getattr(whole, name)[order], getattr(shuffled, name))
+    for i, design in enumerate(case.designs[:3]):
+        np.testing.assert_array_equal(model.predict([design]).mean[0], whole.mean[i])
+
+
+def test_what_is_no_design_fails_alone(case: Case) -> None:
+    model = case.load()
+    found = model.predict([case.designs[0], case.wrong, case.designs[1]])
+    assert found.failure.tolist() == [0, Failure.DOMAIN, 0]
+    assert np.isfinite(found.mean).all()
+    assert found.domain[1] < 0
+    np.testing.assert_array_equal(found.mean[2], model.predict([case.designs[1]]).mean[0])
+
+
+def test_none_is_no_mistake(case: Case) -> None:
+    assert case.load().predict([]).mean.shape == (0, len(case.load().names))
+
+
+def test_it_is_the_same_from_the_disk_and_no_pickle(case: Case, tmp_path: Path) -> None:
+    model = case.load()
+    model.save(tmp_path)
+    assert {file.suffix for file in tmp_path.iterdir()} == {".npz", ".json"}
+    again = case.kind.load(tmp_path)
+    assert again.digest == model.digest
+    np.testing.assert_array_equal(again.predict(list(case.designs)).mean, model.predict(list(case.designs)).mean)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "0.npz").unlink(), r"0.npz is missing; .*voltgym fit"),
+        (lambda f: (f / "0.npz").write_bytes(b"PK"), r"0.npz is damaged"),
+        (lambda f: (f / "card.json").unlink(), "card.json is missing"),
+        (lambda f: (f / "card.json").write_text("{"), "card.json is damaged"),
+        (lambda f: (f / "card.json").write_text(json.dumps({"version": 0})), "version 0"),
+    ],
+)
+@pytest.mark.parametrize("name", CASES)
+def test_damaged_weights_are_one_line(name: str, damage: Any, message: str, tmp_path: Path) -> None:
+    shutil.copytree(folder(name), tmp_path / "w")
+    damage(tmp_path / "w")
+    with pytest.raises(WeightsError, match=message):
+        CASES[name].kind.load(tmp_path / "w")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_has_a_card_and_is_small(name: str) -> None:
+    assert (folder(name) / "MODEL_CARD.md").is_file()
+    assert sum(file.stat().st_size for file in folder(name).iterdir()) < 8e6
