@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -49,19 +49,26 @@ class Job(NamedTuple):
     seed: int
     budget: int
     folder: Path
+    changes: tuple[str, ...] = ()
+    """Of the environment's arguments, as ``name=value``."""
 
 
 def run(job: Job) -> Job:
     """Train, unless it was done before."""
     if (job.folder / DONE).exists():
         return job
-    config = configs.compose("train", [f"env={job.env}", f"agent={job.agent}"])
+    config = composed(job.env, job.changes, [f"agent={job.agent}"])
     job.folder.mkdir(parents=True, exist_ok=True)
     begin = time.process_time()
     agent, env = build_agent(config["agent"]), config["env"]
     agent.train(env["id"], env["kwargs"], budget=job.budget, seed=job.seed, out=job.folder, progress=Silent())
     write_json(job.folder / DONE, {"seconds": time.process_time() - begin})
     return job
+
+
+def composed(env: str, changes: Sequence[str], rest: Sequence[str] = ()) -> Any:
+    """The config of an environment with some arguments changed."""
+    return configs.compose("train", [f"env={env}", *(f"env.kwargs.{change}" for change in changes), *rest])
 
 
 def designs_of(job: Job) -> list[Verdict]:
@@ -152,6 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run what is not done, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", default="solvent", help="a name of conf/env")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="arguments of the environment")
     parser.add_argument("--agents", nargs="+", default=list(AGENTS), help="names of conf/agent")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0, help="agents were tuned on seeds from 100 on")
@@ -164,17 +172,18 @@ def main(argv: list[str] | None = None) -> int:
     budget, count = whole_number("--budget", args.budget), whole_number("--seeds", args.seeds)
     short = whole_number("--short", max(1, budget // 10) if args.short is None else args.short, most=budget)
     seeds = range(args.first_seed, args.first_seed + count)
-    config = configs.compose("train", [f"env={args.env}"])["env"]
+    config = composed(args.env, args.set)["env"]
     problem = EditProblem(config["id"], **{**config["kwargs"], "split": "nominal"})
     for agent in args.agents:
         configs.compose("train", [f"agent={agent}"])  # a name that does not exist is said before the work
-    folder = args.out / f"{args.env}_{budget}"
-    jobs = [Job(args.env, a, s, budget, folder / f"{a}_{s}") for a in args.agents for s in seeds]
+    folder = args.out / "_".join([args.env, *args.set, str(budget)])
+    changes = tuple(args.set)
+    jobs = [Job(args.env, a, s, budget, folder / f"{a}_{s}", changes) for a in args.agents for s in seeds]
     with ProcessPoolExecutor(args.workers) as pool, Progress(terminal(f"designs on {args.env}", False)) as bar:
         for done, future in enumerate(as_completed([pool.submit(run, job) for job in jobs]), 1):
             future.result()
             bar.update(done, len(jobs))
-    print(f"{args.env}, {budget} different designs, {count} seeds from {args.first_seed}")
+    print(f"{' '.join([args.env, *args.set])}, {budget} different designs, {count} seeds from {args.first_seed}")
     print("\n".join(table(jobs, problem, short, args.against)))
     return 0
 

@@ -10,21 +10,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from voltgym.envs.errors import VoltGymError, number
 from voltgym.envs.solvent.physics import DFTModel, QuantumModel, XTBModel
+from voltgym.experiments.building import Row, computed, read, write
 from voltgym.experiments.progress import Progress, terminal
 from voltgym.surrogates.solvent_names import ELECTRONIC
 
@@ -33,8 +27,6 @@ USAGE = """usage: voltgym build-solvent {xtb,dft} [--molecules N] [--minutes M] 
 
 Computes the molecules of the shipped table that it does not hold yet; killed or stopped, it goes on from there.
 """
-
-Row = dict[str, Any]
 
 
 def chosen(level: str, molecules: int) -> list[tuple[str, str]]:
@@ -76,8 +68,8 @@ def build(
     todo, done = chosen(level, molecules), finished(file, model_of(level).method)
     done = {smiles: done[smiles] | {"source": source} for smiles, source in todo if smiles in done}
     with Progress(terminal(f"{level} of molecules", False)) as bar:
-        missing = [(smiles, source) for smiles, source in todo if smiles not in done]
-        for found in computed(level, missing, workers, time.monotonic() + 60 * minutes):
+        missing = [(level, smiles, source) for smiles, source in todo if smiles not in done]
+        for found in computed(row, missing, workers, time.monotonic() + 60 * minutes):
             done[found["smiles"]] = found
             bar.update(len(done), len(todo), converged=sum(r["converged"] for r in done.values()) / len(done))
             if len(done) % every == 0:
@@ -87,50 +79,16 @@ def build(
     return rows
 
 
-def computed(level: str, todo: Sequence[tuple[str, str]], workers: int, end: float) -> Iterator[Row]:
-    """The rows of molecules as they are ready, from ``workers`` processes; none is begun after ``end`` (monotonic)."""
-    pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
-    left, running = iter(todo), set[Future[Row]]()
-    try:
-        while True:
-            while len(running) < workers and time.monotonic() < end and (next_ := next(left, None)):
-                running.add(pool.submit(row, level, *next_))
-            if not running:
-                return
-            ready, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in ready)
-    except BrokenProcessPool:
-        raise VoltGymError(
-            "a worker died (killed, or out of memory); what was computed is kept: run the same command again, "
-            "with fewer --workers if memory is short"
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with(parent: int) -> None:
-    """In a worker: end when the build does, even one that was killed and could not say so."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def finished(file: Path, method: str) -> dict[str, Row]:
     """The converged rows of a table that an earlier build wrote with the same method, by SMILES.
 
     Raises:
         VoltGymError: the table is damaged.
     """
-    if not file.exists():
-        return {}
     try:
-        return {r["smiles"]: r for r in pq.read_table(file).to_pylist() if r["method"] == method and r["converged"]}
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise VoltGymError(f"{file} is damaged ({error}); delete it to build it again") from None
+        return {r["smiles"]: r for r in read(file) if r["method"] == method and r["converged"]}
+    except KeyError as error:
+        raise VoltGymError(f"{file} is damaged (no column {error}); delete it to build it again") from None
 
 
 def known(level: str, molecules: int, out: Path) -> list[Row]:
@@ -144,14 +102,6 @@ def known(level: str, molecules: int, out: Path) -> list[Row]:
     ]
     write(rows, file)
     return rows
-
-
-def write(rows: Sequence[Row], file: Path) -> None:
-    """The table as parquet, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    pq.write_table(pa.Table.from_pylist(list(rows)), part, compression="zstd")
-    part.replace(file)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,0 +1,1 @@
+"""Layered cathodes: composition, crystal, interatomic potential, and the environment that designs them."""

@@ -1,0 +1,1 @@
+"""The reference crystal that relaxations begin with."""
