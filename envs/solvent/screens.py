@@ -33,8 +33,8 @@ class Screen(NamedTuple):
 
 
 def _tokens(text: str) -> frozenset[str]:
-    """The characters of a text; those that are there twice or more also doubled, "CC"."""
-    return frozenset([*text, *(c * 2 for c in set(text) if text.count(c) > 1)])
+    """The characters of a text, and as often as they are there, up to four times: "C", "CC", "CCC"."""
+    return frozenset(c * (k + 1) for c in set(text) for k in range(min(text.count(c), 4)))
 
 
 @cache
