@@ -108,6 +108,7 @@ class Folded:
 
     summary: str
     block: Facts | Table | Text | Commands
+    opened: bool = False
     kind: ClassVar[str] = "folded"
 
 

@@ -62,7 +62,7 @@ def _cards(rows: Sequence[Judged], levels: Sequence[str], draw: Any) -> page.Car
         verdict = "passes" if good else f"fails at {next(row.level for row in rest if not row.passes)}"
         charts = [draw(design)] if draw else []
         title, tone = f"{rank}. {design}", "good" if good else "bad"
-        numbers = page.Folded("Properties", _properties(first, rest))
+        numbers = page.Folded("Properties", _properties(first, rest), opened=True)
         cards.append(page.Card(title, verdict, tone, _scores(first, rest), charts, numbers))
     caption = "Properties: predictions with half their 90 % intervals, and beside them what a level computes itself."
     return page.Cards(cards, caption, small=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from voltgym.envs.cathode.metals import DOPANTS, MAIN, METALS, PARTS, charges, most_removed
+from voltgym.envs.cathode.metals import DOPANTS, METALS, PARTS, charges, most_removed
 from voltgym.envs.errors import VoltGymError, shown
 
 MOST_DOPANT = 2
@@ -126,6 +126,3 @@ def parse(text: str) -> Design:
 
 def _names(symbols: tuple[str, ...]) -> str:
     return f"{', '.join(symbols[:-1])} and {symbols[-1]}"
-
-
-assert METALS[:3] == MAIN

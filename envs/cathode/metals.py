@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from voltgym.surrogates.cathode_names import METALS
+
 MAIN = ("Ni", "Mn", "Co")
 DOPANTS = ("Al", "Mg", "Ti")
-METALS = (*MAIN, *DOPANTS)
+assert (*MAIN, *DOPANTS) == METALS
 HIGHEST: Mapping[str, int] = {"Ni": 4, "Mn": 4, "Co": 4, "Al": 3, "Mg": 2, "Ti": 4}
 """As far as delithiation can oxidise them."""
 FIRST: tuple[tuple[str, int], ...] = (("Mg", 2), ("Al", 3), ("Ti", 4), ("Mn", 4), ("Co", 3), ("Ni", 2))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voltgym.envs.cathode.composition import Composition, Design, parse
-from voltgym.envs.cathode.metals import METALS, PARTS
+from voltgym.envs.cathode.metals import PARTS
 from voltgym.envs.cathode.potential import SEVENNET, calculator, label
 from voltgym.envs.cathode.relax import TIMED_OUT, Relaxed, reference, relax
 from voltgym.envs.cathode.structure import build
@@ -22,20 +22,13 @@ from voltgym.envs.errors import VoltGymError
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.store import Store
 from voltgym.surrogates.base import Failure, Prediction
+from voltgym.surrogates.cathode_features import capacity, numbers
+from voltgym.surrogates.cathode_names import ENERGY, NAMES, VOLTAGE, VOLUME
 
 PROTOCOL = 1
 """Of everything here that a kept result depends on, beside versions."""
 LOOSE, TIGHT = 0.05, 0.02
 """Forces [eV/Angstrom] that count as none."""
-VOLTAGE, ENERGY, VOLUME = "Average voltage [V]", "Specific energy [W.h.kg-1]", "Volume change [%]"
-"""Against lithium metal; per kilogram of the lithiated oxide alone; of the cell, charged against discharged."""
-NAMES = (VOLTAGE, ENERGY, VOLUME)
-FARADAY, HOUR = 96485.33212, 3600.0
-"""[C.mol-1] and [s]."""
-MASSES: Mapping[str, float] = {
-    "Li": 6.94, "O": 15.999, "Ni": 58.693, "Mn": 54.938, "Co": 58.933, "Al": 26.982, "Mg": 24.305, "Ti": 47.867,
-}  # fmt: skip
-"""Standard atomic weights [g.mol-1], IUPAC, abridged; a test compares them with pymatgen's."""
 
 
 class Tier(NamedTuple):
@@ -132,24 +125,13 @@ class Curve(NamedTuple):
         return float(np.interp(removed, out, self.energy)), float(np.interp(removed, out, self.volume))
 
 
-def molar_mass(composition: Composition) -> float:
-    """Of the lithiated formula unit [g.mol-1]."""
-    metals = sum(MASSES[m] * count / PARTS for m, count in zip(METALS, composition.counts, strict=True))
-    return MASSES["Li"] + metals + 2 * MASSES["O"]
-
-
-def capacity(composition: Composition, removed: float) -> float:
-    """[A.h.kg-1] (the same as mA.h/g) of ``removed`` tenths of the lithium, per mass of the lithiated oxide."""
-    return removed / PARTS * FARADAY / HOUR / molar_mass(composition) * 1000
-
-
 def properties(design: Design, curve: Curve, metal: float) -> dict[str, float]:
     """By name, of a design on a curve; ``metal`` is the energy of an atom of lithium metal [eV]."""
     energy, volume = curve.at(design.removed)
     voltage = (energy + design.removed * metal - curve.energy[0]) / design.removed
     return {
         VOLTAGE: voltage,
-        ENERGY: voltage * capacity(design.composition, design.removed),
+        ENERGY: voltage * float(capacity(numbers([design.key])[0])[0]),
         VOLUME: 100 * (volume / curve.volume[0] - 1),
     }
 

@@ -7,9 +7,10 @@ They differ in what counts, in the molecules they start from and in the referenc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from voltgym.envs.errors import UnknownName, VoltGymError, check_name, shown
+from voltgym.envs.desirability import changed_points
+from voltgym.envs.errors import check_name
 from voltgym.envs.solvent.objective import MIXTURE_PERMITTIVITY, MIXTURE_VISCOSITY, Term
 from voltgym.surrogates.solvent_names import AFFINITY, BINDING, BOILING, FLASH, IONIZATION, LIQUID
 
@@ -100,26 +101,11 @@ GOALS: Mapping[str, Goal] = {"solvent": SOLVENT, "additive": ADDITIVE}
 def find_goal(name: str, terms: Mapping[str, Sequence[float]] | None = None) -> Goal:
     """The goal ``name``, with ``[zero, full]`` of some ``terms`` changed."""
     check_name("goal", name, GOALS)
-    goal, changed = GOALS[name], dict(terms or {})
-    known = [term.name for term in goal.terms]
-    for key, points in changed.items():
-        if key not in known:
-            raise UnknownName(f"term of the goal {name!r}", key, known)
-        _check(key, points)
+    goal = GOALS[name]
+    changed = changed_points(f"term of the goal {name!r}", [term.name for term in goal.terms], terms)
     return goal._replace(
         terms=tuple(
-            term._replace(zero=float(changed[term.name][0]), full=float(changed[term.name][1]))
-            if term.name in changed
-            else term
+            term._replace(zero=changed[term.name][0], full=changed[term.name][1]) if term.name in changed else term
             for term in goal.terms
         )
     )
-
-
-def _check(name: str, points: Any) -> None:
-    try:
-        zero, full = (float(point) for point in points)
-    except (TypeError, ValueError):
-        raise VoltGymError(f"the term {name!r} is {shown(points)}; expected two numbers, [zero, full]") from None
-    if not abs(full - zero) > 0 or abs(full - zero) == float("inf"):
-        raise VoltGymError(f"the term {name!r} goes from {zero} to {full}; expected two different finite numbers")

@@ -1,7 +1,6 @@
 """What a good electrolyte molecule is: a geometric mean of desirabilities, judged against its own uncertainty.
 
-Every property is mapped onto [0, 1] between a zero and a full point (Derringer and Suich 1980, J. Qual. Technol. 12,
-214-219: one-sided and two-sided desirabilities and their geometric mean; cited from memory). What is judged is a
+Every property is mapped onto [0, 1] between a zero and a full point (``envs/desirability.py``). What is judged is a
 mixture, ``share`` of the candidate by volume in ethyl methyl carbonate (EMC), taken as **ideal**: the logarithm of the
 viscosity and the permittivity itself are linear in volume. Electronic properties are gas-phase values of the molecule
 alone, relative to ethylene carbonate on the same level of theory; they are not an electrochemical window.
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from voltgym.envs.contracts import Measured
+from voltgym.envs.desirability import desirability, geometric_mean
 from voltgym.envs.edits import DOMAIN
 from voltgym.envs.errors import number
 from voltgym.surrogates.solvent_names import NAMES, PERMITTIVITY, VISCOSITY
@@ -120,10 +120,7 @@ class SolventObjective:
 
     def score(self, measured: Measured, k: float, floor: float = 0.0) -> np.ndarray:
         """(N,) the geometric mean of the desirabilities in [0, 1]."""
-        marks = [np.maximum(mark, floor) for mark in self.desirabilities(measured, k).values()]
-        # Added one by one: numpy adds along an axis in another order for one row than for many.
-        total = sum((np.log(np.maximum(mark, 1e-300)) for mark in marks), np.zeros(len(marks[0])))
-        return np.where(np.minimum.reduce(marks) > 0, np.exp(total / len(marks)), 0.0)
+        return geometric_mean(self.desirabilities(measured, k).values(), floor)
 
     def desirabilities(self, measured: Measured, k: float) -> dict[str, np.ndarray]:
         """(N,) in [0, 1] by the name of the term, each property ``k`` standard deviations worse than predicted."""
@@ -140,7 +137,7 @@ class SolventObjective:
             found = (np.abs(mean) if term.window else mean) - better * k * std
         else:
             found = self._mixture(measured, -better * k)[term.name]
-        return np.clip((found - term.zero) / (term.full - term.zero), 0.0, 1.0)
+        return desirability(found, term.zero, term.full)
 
     def _mixture(self, measured: Measured, shift: float) -> dict[str, np.ndarray]:
         """(N,) the ideal mixture's values, the candidate's ``shift`` standard deviations off."""
