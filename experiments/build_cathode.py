@@ -71,16 +71,11 @@ KNOWN = (
 
 
 def cells(tier: str, count: int) -> list[Cell]:
-    """The relaxations of a tier, composition by composition; at F1 the ends of all first, then what is between."""
+    """The relaxations of a tier, composition by composition."""
     known = [parse_formula(text) for text in KNOWN]
     chosen = list(dict.fromkeys([*known, *spread(366)]))[:count]
     plan = TIERS[tier]
-    todo = [Cell(c, lithium, start, plan.force) for c in chosen for start in plan.starts for lithium in levels(plan, c)]
-    return sorted(todo, key=lambda cell: _between(cell)) if tier == "F1" else todo
-
-
-def _between(cell: Cell) -> bool:
-    return cell.lithium not in (PARTS, PARTS - cell.composition.deepest)
+    return [Cell(c, lithium, start, plan.force) for c in chosen for start in plan.starts for lithium in levels(plan, c)]
 
 
 _relaxations: dict[str, Relaxations] = {}

@@ -8,8 +8,6 @@ thousands of measurements: ensembles. All are calibrated on molecules of groups 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib import resources
@@ -18,17 +16,16 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from voltgym.surrogates import parts
 from voltgym.surrogates.base import Failure, Prediction
-from voltgym.surrogates.calibration import combined
 from voltgym.surrogates.ensemble import Ensemble
-from voltgym.surrogates.files import WeightsError
 from voltgym.surrogates.gp import GaussianProcess
+from voltgym.surrogates.parts import Part
 from voltgym.surrogates.solvent_features import BITS, DESCRIPTORS, features
 from voltgym.surrogates.solvent_names import NAMES
 from voltgym.surrogates.tanimoto import Known
 
 VERSION = 2
-CARD, DOMAIN_FILE = "card.json", "domain.npz"
 MOST_COUNTED = 8
 """Counts above this are all the same to an ensemble."""
 FOLDED = 256
@@ -36,24 +33,6 @@ FOLDED = 256
 LEAST_SIMILARITY = 0.35
 """Of :meth:`SolventSurrogate.similarity`, below which a molecule is outside the domain; the model card shows why."""
 MARGIN = 0.05
-BLOCK = 16
-"""Molecules are predicted so many at a time, whatever the batch: matrix products of one shape round alike, so that a
-molecule's numbers do not depend, not even in the last bit, on the company that it is in."""
-
-
-class Part(NamedTuple):
-    """A model of some of the properties and how far to trust it."""
-
-    names: tuple[str, ...]
-    model: GaussianProcess | Ensemble
-    factor: np.ndarray
-    """(m,) what its spread is multiplied with, from conformal calibration."""
-    base: np.ndarray
-    """(m,) what is added to an ensemble's spread, in squares."""
-    curve: tuple[float, float] | None = None
-    """Slope and offset that make a score a probability."""
-    numbers: int = len(DESCRIPTORS)
-    """How many of the features' ``NUMBERS`` it takes, from the first on."""
 
 
 class Seen(NamedTuple):
@@ -74,7 +53,7 @@ class SolventSurrogate:
     the smaller of the similarity less ``least_similarity``, and minus the ``descriptor_excess``.
 
     Args:
-        parts: models that together have all names.
+        models: of some properties each; together they have all names.
         measured, computed: (m, 1024) counts of the molecules that were learned from.
         low, high: (20,) the range of the descriptors of those molecules.
         card: what it was fitted on and how good it is.
@@ -87,14 +66,14 @@ class SolventSurrogate:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        models: Sequence[Part],
         measured: np.ndarray,
         computed: np.ndarray,
         low: np.ndarray,
         high: np.ndarray,
         card: Mapping[str, Any],
     ) -> None:
-        self.parts, self.card = tuple(parts), dict(card)
+        self.parts, self.card = tuple(models), dict(card)
         self._counts = {"measured": measured, "computed": computed}
         gps = [(part, part.model) for part in self.parts if isinstance(part.model, GaussianProcess)]
         tables = [*(model.counts for _, model in gps), measured, computed]
@@ -134,20 +113,19 @@ class SolventSurrogate:
     def _means(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
         n = len(seen.counts)
         mean, std = np.zeros((n, len(NAMES))), np.zeros((n, len(NAMES)))
-        blocks = [np.minimum(np.arange(start, start + BLOCK), n - 1) for start in range(0, n, BLOCK)]
 
         def put(part: Part, block: np.ndarray, found: tuple[np.ndarray, np.ndarray]) -> None:
             at = [NAMES.index(name) for name in part.names]
             mean[block[:, None], at], std[block[:, None], at] = found
 
         for part, model, rows in self._processes:
-            for block in blocks:
+            for block in parts.blocks(n):
                 numbers, similar = seen.numbers[block, : part.numbers], seen.similar[block].take(rows, axis=1)
-                put(part, block, trusted(part, *model.predict(seen.counts[block], numbers, similar)))
+                put(part, block, parts.trusted(part, *model.predict(seen.counts[block], numbers, similar)))
         for part, ensemble in self._ensembles:
             first = ensemble.first(inputs(seen.counts, seen.numbers[:, : part.numbers]))
-            for block in blocks:
-                put(part, block, trusted(part, *ensemble.rest(first[:, block])))
+            for block in parts.blocks(n):
+                put(part, block, parts.trusted(part, *ensemble.rest(first[:, block])))
         return mean, std
 
     def similarity(self, designs: Sequence[str]) -> np.ndarray:
@@ -182,66 +160,18 @@ class SolventSurrogate:
     @cached_property
     def digest(self) -> str:
         """A hash of everything that predicts."""
-        found = hashlib.sha256()
-        for part in self.parts:
-            for name, array in sorted(part.model.arrays().items()):
-                found.update(name.encode() + np.ascontiguousarray(array).tobytes())
-            found.update(part.factor.tobytes() + part.base.tobytes() + repr(part.curve).encode())
-        return found.hexdigest()[:16]
+        return parts.digest(self.parts)
 
     def save(self, path: Path) -> None:
         """Write npz files and ``card.json``, with their hashes, into the folder ``path``."""
-        from voltgym.surrogates.files import write_arrays
-
-        path.mkdir(parents=True, exist_ok=True)
         ranges = {"low": self._low, "high": self._high}
-        write_arrays(path / DOMAIN_FILE, {**self._counts, **ranges})
-        described, hashes = [], {DOMAIN_FILE: _hash(path / DOMAIN_FILE)}
-        for i, part in enumerate(self.parts):
-            file = f"{i}.npz"
-            part.model.save(path / file)
-            hashes[file] = _hash(path / file)
-            kind = type(part.model).__name__
-            trust = {"factor": part.factor.tolist(), "base": part.base.tolist(), "curve": part.curve}
-            described.append({"file": file, "kind": kind, "names": part.names, "numbers": part.numbers, **trust})
-        about = {"version": VERSION, "parts": described, "hashes": hashes, "card": self.card}
-        (path / CARD).write_text(json.dumps(about, indent=1), encoding="utf-8")
+        parts.save(path, VERSION, self.parts, {**self._counts, **ranges}, self.card)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote. Raises `WeightsError` for what is missing, damaged or of another version."""
-        about = _read_card(path)
-        for file, expected in about["hashes"].items():
-            if not (path / file).is_file():
-                raise WeightsError(f"{path / file} is missing; make it again with `voltgym fit surrogate=solvent`")
-            if _hash(path / file) != expected:
-                raise WeightsError(f"{path / file} is damaged; make it again with `voltgym fit surrogate=solvent`")
-        from voltgym.surrogates.files import read_arrays
-
-        domain = read_arrays(path / DOMAIN_FILE)
-        kinds: dict[str, Any] = {kind.__name__: kind for kind in (GaussianProcess, Ensemble)}
-        parts = [
-            Part(
-                tuple(d["names"]),
-                kinds[d["kind"]].load(path / d["file"]),
-                np.array(d["factor"]),
-                np.array(d["base"]),
-                None if d["curve"] is None else tuple(d["curve"]),
-                int(d["numbers"]),
-            )
-            for d in about["parts"]
-        ]
-        return cls(parts, domain["measured"], domain["computed"], domain["low"], domain["high"], about["card"])
-
-
-def trusted(part: Part, mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, m) means and calibrated standard deviations of a part's properties, of what its model says."""
-    if part.curve is None:
-        return mean, combined(spread, part.base) * part.factor
-    slope, offset = part.curve
-    chance = 1 / (1 + np.exp(-np.clip(slope * mean + offset, -30, 30)))
-    # A chance says itself how sure it is; what is added is how much the members differ about it.
-    return chance, np.maximum(slope * spread * chance * (1 - chance), 0.01)
+        found, domain, card = parts.load(path, VERSION, "solvent")
+        return cls(found, domain["measured"], domain["computed"], domain["low"], domain["high"], card)
 
 
 def inputs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -255,24 +185,6 @@ def library(tables: Sequence[np.ndarray]) -> tuple[Known, list[np.ndarray]]:
     rows = [np.array([places.setdefault(row.tobytes(), len(places)) for row in table]) for table in tables]
     different = np.frombuffer(b"".join(places), dtype=np.uint8).reshape(len(places), -1)
     return Known(different), rows
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    again = "make it again with `voltgym fit surrogate=solvent`"
-    try:
-        about = json.loads((path / CARD).read_text(encoding="utf-8"))
-        version = about["version"]
-    except FileNotFoundError:
-        raise WeightsError(f"there is no surrogate in {path}: {CARD} is missing; {again}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path / CARD} is damaged ({type(error).__name__}); {again}") from None
-    if version != VERSION:
-        raise WeightsError(f"{path} is of version {version!r}, this voltgym reads version {VERSION}; {again}")
-    return about
-
-
-def _hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @cache

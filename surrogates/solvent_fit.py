@@ -10,7 +10,8 @@ import numpy as np
 from voltgym.surrogates.calibration import auc, combined, conformal_factor, coverage, platt
 from voltgym.surrogates.ensemble import Ensemble
 from voltgym.surrogates.gp import GaussianProcess
-from voltgym.surrogates.solvent import Part, SolventSurrogate, inputs
+from voltgym.surrogates.parts import Part
+from voltgym.surrogates.solvent import SolventSurrogate, inputs
 from voltgym.surrogates.solvent_features import DESCRIPTORS, NUMBERS, battery_like, features, group_of
 from voltgym.surrogates.solvent_names import BOILING, ELECTRONIC, FLASH, LIQUID, NAMES, PERMITTIVITY, VISCOSITY
 from voltgym.surrogates.splits import each_fold, group_folds
@@ -126,7 +127,7 @@ def calibrated(plan: Plan, data: Data, found: LeftOut, model: Any) -> Part:
     factor = np.array([_factor(error[:, j], std[:, j]) for j in range(error.shape[1])])
     if plan.names == (LIQUID,):
         curve = platt(found.mean[:, 0], data.values[:, 0])
-    return Part(plan.names, model, factor, base, curve, plan.numbers)
+    return Part(plan.names, model, factor, base, plan.numbers, curve)
 
 
 def _factor(error: np.ndarray, std: np.ndarray) -> float:

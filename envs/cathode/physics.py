@@ -41,11 +41,12 @@ class Tier(NamedTuple):
 
 
 TIERS: Mapping[str, Tier] = {
-    "F1": Tier(LOOSE, (10, 6), (0,)),
+    "F1": Tier(LOOSE, (10,), (0,)),
     "F2": Tier(TIGHT, (10, 8, 6, 4), (0,)),
     "F3": Tier(TIGHT, (10, 8, 6, 4), (0, 1, 2)),
 }
-"""F1: some 20 s; F2: a minute; F3, three placements of the metals: three minutes, on one core."""
+"""F1, the two ends only, so that the voltage does not depend on the cut-off: some 20 s on one core. F2, up to five
+amounts of lithium: two minutes. F3, three placements of the metals: six minutes."""
 
 
 def levels(tier: Tier, composition: Composition) -> tuple[int, ...]:

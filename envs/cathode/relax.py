@@ -60,7 +60,7 @@ def relax(atoms: Any, force: float, *, sites: tuple[int, ...] | None = None, sec
     from ase.optimize import BFGS
 
     begin = time.monotonic()
-    cell = FrechetCellFilter(atoms, exp_cell_factor=CELL_FACTOR)
+    cell: Any = FrechetCellFilter(atoms, exp_cell_factor=CELL_FACTOR)
     search = BFGS(cell, logfile=None, maxstep=LONGEST_STEP)
     if sites is not None:
         search.H0 = stiffness(sites)

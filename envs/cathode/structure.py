@@ -37,7 +37,7 @@ def lattice() -> Any:
     """The 40 sites, as a pymatgen ``Structure`` of LiNiO2."""
     from pymatgen.core import Lattice, Structure
 
-    sites = [[0, 0, 0.5], [0, 0, 0], [0, 0, Z_OXYGEN]]
+    sites: list[list[float]] = [[0, 0, 0.5], [0, 0, 0], [0, 0, Z_OXYGEN]]
     cell = Structure.from_spacegroup("R-3m", Lattice.hexagonal(A, C), ["Li", "Ni", "O"], sites)
     cell = cell.get_primitive_structure()
     cell.make_supercell(SUPERCELL)

@@ -1,0 +1,63 @@
+"""What a cathode is worth, on the levels of the fidelity ladder: learned, and three tiers of the twin.
+
+The level is the environment's ``property_model``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voltgym.envs.errors import check_name
+from voltgym.envs.ledger import Ledger
+from voltgym.surrogates.base import Prediction
+from voltgym.surrogates.cathode import CathodeSurrogate, load_shipped
+from voltgym.surrogates.cathode_names import NAMES
+
+if TYPE_CHECKING:
+    from voltgym.envs.cathode.physics import CathodePhysics
+
+
+class Learned:
+    """The shipped surrogate, on the ledger."""
+
+    names: tuple[str, ...] = NAMES
+
+    def __init__(self, surrogate: CathodeSurrogate, ledger: Ledger) -> None:
+        self.surrogate, self.ledger = surrogate, ledger
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """Which weights."""
+        return {"model": self.surrogate.digest}
+
+    def predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
+        """(n, 3) means and standard deviations."""
+        self.ledger.charge("surrogate_calls", len(designs))
+        return self.surrogate.predict(designs)
+
+
+def _tier(tier: str) -> Callable[[Ledger], CathodePhysics]:
+    def make(ledger: Ledger) -> CathodePhysics:
+        from voltgym.envs.cathode.physics import CathodePhysics, Relaxations  # loads when it is asked for
+
+        return CathodePhysics(tier, Relaxations(), ledger)
+
+    return make
+
+
+LEVELS: Mapping[str, Callable[[Ledger], Any]] = {
+    "surrogate": lambda ledger: Learned(load_shipped(), ledger),
+    "twin": _tier("F1"),
+    "twin-tight": _tier("F2"),
+    "twin-high": _tier("F3"),
+}
+"""The fidelity ladder, cheapest first."""
+
+
+def make_properties(level: str, ledger: Ledger) -> Any:
+    """The property model of a level. Raises `VoltGymError` for a level there is not."""
+    check_name("property_model", level, LEVELS)
+    return LEVELS[level](ledger)
