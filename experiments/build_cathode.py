@@ -30,8 +30,6 @@ from voltgym.experiments.building import Row, computed, read, write
 from voltgym.experiments.progress import Progress, terminal
 
 FILE = Path("surrogates/data/cathode_relaxations.parquet")
-REFERENCE = "LiNi0.4Mn0.3Co0.3O2"
-"""The crystal whose second derivatives begin every relaxation."""
 
 
 class Cell(NamedTuple):
@@ -122,29 +120,6 @@ def ordered(rows: dict[tuple[Any, ...], Row]) -> list[Row]:
     return [rows[key] for key in sorted(rows, key=lambda key: tuple(map(str, key)))]
 
 
-def make_reference(file: Path) -> None:
-    """Relax the reference crystal from the ideal one and write it with its second derivatives."""
-    from ase import Atoms
-
-    from voltgym.envs.cathode.potential import calculator
-    from voltgym.envs.cathode.relax import hessian, relax
-    from voltgym.envs.cathode.structure import build as start_of
-    from voltgym.envs.cathode.structure import lattice
-
-    begin, sites = start_of(parse_formula(REFERENCE), PARTS), lattice()
-    atoms = Atoms(
-        begin.symbols, positions=sites.cart_coords, cell=sites.lattice.matrix, pbc=True, calculator=calculator()
-    )
-    found = relax(atoms, 0.01)
-    if not found.converged:
-        raise VoltGymError(f"the reference crystal did not converge: {found.reason}")
-    stiff = hessian(atoms).astype(np.float32)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        file, positions=atoms.get_positions().round(5), cell=np.asarray(atoms.cell).round(5), hessian=stiff
-    )
-
-
 def main(argv: list[str] | None = None) -> None:
     """Build one tier, or the reference."""
     parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.build_cathode", description=__doc__)
@@ -156,6 +131,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=FILE)
     args = parser.parse_args(argv)
     if args.what == "reference":
+        from voltgym.envs.cathode.relax import make_reference
+
         make_reference(Path("envs/cathode/data/reference.npz"))
         return
     if args.workers < 1 or args.compositions < 1:

@@ -129,7 +129,7 @@ def fit(
         for label, kind in KINDS.items():
             runs = [left_out(kind, x, y, groups, seed) for seed in range(seeds)]
             each = [scores(kind, run, y) for run in runs]
-            rows = {"random": {key: (_mean(each, key), _std(each, key)) for key in each[0]}}
+            rows: dict[str, Any] = {"random": {key: (_mean(each, key), _std(each, key)) for key in each[0]}}
             for dopant in DOPANTS:
                 rows[f"without {dopant}"] = unseen(kind, x, y, groups, dopant)
                 wide = np.column_stack([x, described(x)])

@@ -25,15 +25,15 @@ PLACES = {
     "pybamm": ("envs/charging/",),
     "casadi": ("envs/charging/",),
     "ase": ("envs/cathode/", "envs/solvent/"),
-    "mace": ("envs/cathode/",),
-    "matgl": ("envs/cathode/",),
+    "sevenn": ("envs/cathode/",),
+    "chgnet": ("envs/cathode/",),
     "xtb": ("envs/solvent/",),
     "tblite": ("envs/solvent/",),
-    "rdkit": ("envs/solvent/", "surrogates/solvent_features.py", "surrogates/solvent_tables.py"),
+    "rdkit": ("envs/solvent/", "surrogates/solvent_"),
     "pyscf": ("envs/solvent/",),
-    "pymatgen": ("envs/cathode/", "surrogates/cathode.py"),
+    "pymatgen": ("envs/cathode/",),
 }
-"""Top-level module -> the only places that may import it; a folder ends with a slash."""
+"""Top-level module -> the only places that may import it; what such a name begins with; a folder ends with a slash."""
 
 HEAVY = ("pybamm", "casadi", "torch", "stable_baselines3", "botorch", "hydra", "rdkit", "pymatgen")
 

@@ -7,6 +7,7 @@ Li(Ni, Mn, Co and up to 20 % of one of Al, Mg, Ti)O2 in tenths. What a cathode i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from voltgym.envs.cathode import costs, stability
 from voltgym.envs.cathode.objective import COBALT, PEAK, PER_MASS, RETENTION, RISK, CathodeObjective
 from voltgym.envs.cathode.properties import make_properties
 from voltgym.envs.cathode.space import CathodeSpace
-from voltgym.envs.contracts import Measured, Parts
+from voltgym.envs.contracts import Measured, Parts, Scenario
 from voltgym.envs.core import entry_points
 from voltgym.envs.edit_task import EditTask
 from voltgym.envs.edits import START, EditTwin
@@ -68,13 +69,13 @@ def parts(
     return Parts(twin, task, objective, pick_split(starts(space, fixed), split), None)
 
 
-def starts(space: CathodeSpace, fixed: str | None) -> dict[str, object]:
+def starts(space: CathodeSpace, fixed: str | None) -> Mapping[str, Scenario]:
     """A scenario a split: any design of the grid, ``NOMINAL``, or always ``fixed`` if it is given."""
 
-    def anywhere(rng: np.random.Generator) -> dict[str, str]:
+    def anywhere(rng: np.random.Generator) -> dict[str, Any]:
         return {START: space.sample(rng, 1)[0] if fixed is None else fixed}
 
-    def nominal(rng: np.random.Generator) -> dict[str, str]:
+    def nominal(rng: np.random.Generator) -> dict[str, Any]:
         return {START: NOMINAL if fixed is None else fixed}
 
     return dict.fromkeys(("train", "validation", "test", "private"), anywhere) | {"nominal": nominal}

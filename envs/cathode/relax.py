@@ -10,10 +10,19 @@ import time
 import warnings
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from voltgym.envs.cathode.composition import parse_formula
+from voltgym.envs.cathode.metals import PARTS
+from voltgym.envs.cathode.potential import calculator
+from voltgym.envs.cathode.structure import build, lattice
+from voltgym.envs.errors import VoltGymError
+
+REFERENCE = "LiNi0.4Mn0.3Co0.3O2"
+"""The crystal whose second derivatives begin every relaxation."""
 CELL_FACTOR = 10.0
 """What one step of the cell's logarithmic strain counts as, in Angstrom. The force on the cell is its stress times the
 volume, over this: with 0.02 eV/Angstrom and 330 Angstrom^3 a stress of 0.1 GPa is converged."""
@@ -142,3 +151,19 @@ def hessian(atoms: Any, step: float = 0.02) -> np.ndarray:
         out[k] = (forces[1] - forces[0]) / (2 * step)
     cell.set_positions(start)
     return (out + out.T) / 2
+
+
+def make_reference(file: Path) -> None:
+    """Relax the reference crystal from the ideal one and write it with its second derivatives."""
+    from ase import Atoms
+
+    begin, sites = build(parse_formula(REFERENCE), PARTS), lattice()
+    atoms = Atoms(begin.symbols, positions=sites.cart_coords, cell=sites.lattice.matrix, pbc=True)
+    atoms.calc = calculator()
+    found = relax(atoms, 0.01)
+    if not found.converged:
+        raise VoltGymError(f"the reference crystal did not converge: {found.reason}")
+    stiff = hessian(atoms).astype(np.float32)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cell = np.asarray(atoms.cell).round(5)
+    np.savez_compressed(file, positions=atoms.get_positions().round(5), cell=cell, hessian=stiff)
