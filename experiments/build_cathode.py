@@ -23,7 +23,7 @@ import numpy as np
 
 from voltgym.envs.cathode.composition import Composition, compositions, parse_formula
 from voltgym.envs.cathode.metals import PARTS
-from voltgym.envs.cathode.physics import TIERS, Relaxations, levels
+from voltgym.envs.cathode.physics import LITHIUM, TIERS, Relaxations, levels
 from voltgym.envs.cathode.potential import CHGNET, SEVENNET
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments.building import Row, computed, read, write
@@ -79,12 +79,12 @@ def cells(tier: str, count: int) -> list[Cell]:
 _relaxations: dict[str, Relaxations] = {}
 
 
-def row(potential: str, cell: Cell) -> Row:
-    """One relaxation, computed or found."""
+def row(potential: str, cell: Cell | None) -> Row:
+    """One relaxation, computed or found; of lithium metal, if no cell is given."""
     source = _relaxations.get(potential) or _relaxations.setdefault(potential, Relaxations(potential))
-    found = source.get(*cell)
+    found, key = (source.metal(), LITHIUM) if cell is None else (source.get(*cell), cell.key)
     names = ("energy", "volume", "force", "stress", "steps", "converged", "reason", "seconds")
-    about = dict(zip(("formula", "lithium", "start", "target"), cell.key, strict=True))
+    about = dict(zip(("formula", "lithium", "start", "target"), key, strict=True))
     return {**about, **{name: found[name] for name in names}, "method": source.method}
 
 
@@ -92,11 +92,13 @@ def build(
     potential: str, tier: str, count: int, workers: int, file: Path, minutes: float, every: int = 20
 ) -> list[Row]:
     """Compute the missing relaxations of a tier and keep the table; returns its rows."""
-    todo = cells(tier, count)
+    todo = [None, *cells(tier, count)]
     done = read(file)
     method = Relaxations(potential).method
     have = {identity(r) for r in done if r["converged"]}
-    missing = [(potential, cell) for cell in todo if (*cell.key, method) not in have]
+    missing: list[tuple[str, Cell | None]] = [
+        (potential, cell) for cell in todo if (*(cell.key if cell else LITHIUM), method) not in have
+    ]
     rows = {identity(r): r for r in done}
     with Progress(terminal(f"{tier} of cathodes, {potential}", False)) as bar:
         finished = len(todo) - len(missing)

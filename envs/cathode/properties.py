@@ -42,8 +42,11 @@ class Learned:
 def _tier(tier: str) -> Callable[[Ledger], CathodePhysics]:
     def make(ledger: Ledger) -> CathodePhysics:
         from voltgym.envs.cathode.physics import CathodePhysics, Relaxations  # loads when it is asked for
+        from voltgym.envs.cathode.table import rows
 
-        return CathodePhysics(tier, Relaxations(), ledger)
+        source = Relaxations()
+        source.known = rows(source.method)
+        return CathodePhysics(tier, source, ledger)
 
     return make
 
