@@ -14,11 +14,13 @@ import numpy as np
 from voltgym.envs.cathode import costs, stability
 from voltgym.envs.cathode.objective import COBALT, PEAK, PER_MASS, RETENTION, RISK, CathodeObjective
 from voltgym.envs.cathode.properties import make_properties
+from voltgym.envs.cathode.simplex import AnyDesign, SimplexTask
 from voltgym.envs.cathode.space import CathodeSpace
 from voltgym.envs.contracts import Measured, Parts, Scenario
 from voltgym.envs.core import entry_points
 from voltgym.envs.edit_task import EditTask
 from voltgym.envs.edits import START, EditTwin
+from voltgym.envs.errors import check_name
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.scenario import pick_split
 from voltgym.surrogates.cathode_features import NUMBERS, numbers
@@ -38,11 +40,13 @@ REFERENCES = {
 }
 """Known compositions, or the nearest of the grid, charged about as far as they are in use."""
 NOMINAL = REFERENCES["NMC111"]
+ACTIONS: Mapping[str, type[CathodeSpace]] = {"edits": CathodeSpace, "continuous": AnyDesign}
 
 
 def parts(
     split: str = "train",
     property_model: str = "surrogate",
+    action: str = "edits",
     start: str | None = None,
     terms: Mapping[str, Sequence[float]] | None = None,
     limits: Mapping[str, float] | None = None,
@@ -54,17 +58,23 @@ def parts(
     Args:
         split: ``train``, ``validation``, ``test``, ``private`` or ``nominal``: what episodes start from.
         property_model: ``surrogate``, ``twin``, ``twin-tight`` or ``twin-high``.
+        action: ``edits``, one a step, or ``continuous``, a whole cathode at once (``simplex.py``).
         start: a key that every episode starts from, in place of any of the grid.
         terms: ``{name: [zero, full]}``, desirabilities to change.
         limits: ``{name: least}``, limits to change.
         k: pessimism, in standard deviations.
         penalty: reward lost for a cost of one.
     """
-    ledger, space = Ledger(), CathodeSpace()
+    check_name("action", action, ACTIONS)
+    ledger, space = Ledger(), ACTIONS[action]()
     model = make_properties(property_model, ledger)
     objective = CathodeObjective(terms, limits, k=k, penalty=penalty)
     twin = EditTwin(space, model, ledger=ledger, describe=describe, embed=embed, reasons=Reasons(objective))
-    task = EditTask(space, SCALING, ALSO, embedding=len(NUMBERS), max_steps=MAX_STEPS, references=REFERENCES)
+    task = (
+        SimplexTask(space, {**SCALING, **ALSO}, REFERENCES)
+        if isinstance(space, AnyDesign)
+        else EditTask(space, SCALING, ALSO, embedding=len(NUMBERS), max_steps=MAX_STEPS, references=REFERENCES)
+    )
     fixed = None if start is None else space.canonical(start)
     return Parts(twin, task, objective, pick_split(starts(space, fixed), split), None)
 
