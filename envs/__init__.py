@@ -3,6 +3,7 @@
 import gymnasium as gym
 
 for _name, _module in {
+    "Cathode-v0": "cathode.cathode",
     "FastCharge-v0": "charging.fast_charge",
     "ProtocolDesign-v0": "charging.protocol",
     "Solvent-v0": "solvent.solvent",

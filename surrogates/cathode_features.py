@@ -58,13 +58,19 @@ def described(table: np.ndarray) -> np.ndarray:
     """(n, 5) ``DESCRIPTORS`` of (n, 7) ``NUMBERS``."""
     fractions = table[:, : len(METALS)]
     elements = np.array([ELEMENTS[metal] for metal in METALS])
-    mean = fractions @ elements
-    spread = np.sqrt(np.maximum(fractions @ elements[:, 1] ** 2 - mean[:, 1] ** 2, 0.0))
+    mean = np.column_stack([weighted(fractions, column) for column in elements.T])
+    spread = np.sqrt(np.maximum(weighted(fractions, elements[:, 1] ** 2) - mean[:, 1] ** 2, 0.0))
     inactive = fractions[:, METALS.index("Al")] + fractions[:, METALS.index("Mg")]
     return np.column_stack([mean, spread, inactive])
 
 
+def weighted(table: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(n,) of (n, m) times (m,), added one by one: the same bits for a row however many there are."""
+    columns = (table[:, j] * weight for j, weight in enumerate(weights))
+    return sum(columns, np.zeros(len(table)))
+
+
 def capacity(table: np.ndarray) -> np.ndarray:
     """(n,) [A.h.kg-1], the same as mA.h/g, of (n, 7) ``NUMBERS``: per mass of the lithiated oxide."""
-    masses = table[:, : len(METALS)] @ np.array([MASSES[metal] for metal in METALS])
+    masses = weighted(table[:, : len(METALS)], [MASSES[metal] for metal in METALS])
     return table[:, -1] * FARADAY / HOUR * 1000 / (MASSES["Li"] + 2 * MASSES["O"] + masses)

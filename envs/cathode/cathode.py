@@ -16,6 +16,7 @@ from voltgym.envs.cathode.objective import COBALT, PEAK, PER_MASS, RETENTION, RI
 from voltgym.envs.cathode.properties import make_properties
 from voltgym.envs.cathode.simplex import AnyDesign, SimplexTask
 from voltgym.envs.cathode.space import CathodeSpace
+from voltgym.envs.cathode.viewer import PathViewer
 from voltgym.envs.contracts import Measured, Parts, Scenario
 from voltgym.envs.core import entry_points
 from voltgym.envs.edit_task import EditTask
@@ -76,19 +77,38 @@ def parts(
         else EditTask(space, SCALING, ALSO, embedding=len(NUMBERS), max_steps=MAX_STEPS, references=REFERENCES)
     )
     fixed = None if start is None else space.canonical(start)
-    return Parts(twin, task, objective, pick_split(starts(space, fixed), split), None)
+    scenario = pick_split(starts(space, fixed), split)
+    return Parts(twin, task, objective, scenario, PathViewer(objective, describe))
+
+
+class Anywhere:
+    """A scenario: any design of the grid."""
+
+    def __init__(self, space: CathodeSpace) -> None:
+        self.space = space
+
+    def __call__(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw one."""
+        return {START: self.space.sample(rng, 1)[0]}
+
+
+class At:
+    """A scenario: always the same design."""
+
+    def __init__(self, design: str) -> None:
+        self.design = design
+
+    def __call__(self, rng: np.random.Generator) -> dict[str, Any]:
+        """That one."""
+        return {START: self.design}
 
 
 def starts(space: CathodeSpace, fixed: str | None) -> Mapping[str, Scenario]:
     """A scenario a split: any design of the grid, ``NOMINAL``, or always ``fixed`` if it is given."""
-
-    def anywhere(rng: np.random.Generator) -> dict[str, Any]:
-        return {START: space.sample(rng, 1)[0] if fixed is None else fixed}
-
-    def nominal(rng: np.random.Generator) -> dict[str, Any]:
-        return {START: NOMINAL if fixed is None else fixed}
-
-    return dict.fromkeys(("train", "validation", "test", "private"), anywhere) | {"nominal": nominal}
+    if fixed is not None:
+        return dict.fromkeys(("train", "validation", "test", "private", "nominal"), At(fixed))
+    anywhere = Anywhere(space)
+    return dict.fromkeys(("train", "validation", "test", "private"), anywhere) | {"nominal": At(NOMINAL)}
 
 
 def describe(designs: Sequence[str]) -> dict[str, np.ndarray]:

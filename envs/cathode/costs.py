@@ -13,7 +13,7 @@ from importlib import resources
 
 import numpy as np
 
-from voltgym.surrogates.cathode_features import numbers
+from voltgym.surrogates.cathode_features import numbers, weighted
 from voltgym.surrogates.cathode_names import MASSES, METALS
 
 OXYGEN_HHI = 500.0
@@ -43,7 +43,7 @@ def _masses(designs: Sequence[str]) -> np.ndarray:
 def price(designs: Sequence[str]) -> np.ndarray:
     """(n,) [USD.kg-1] of the oxide: what its elements cost."""
     masses = _masses(designs)
-    return masses @ _column("price [USD.kg-1]") / masses.sum(axis=1)
+    return weighted(masses, _column("price [USD.kg-1]")) / _total(masses)
 
 
 def supply_risk(designs: Sequence[str]) -> np.ndarray:
@@ -52,4 +52,8 @@ def supply_risk(designs: Sequence[str]) -> np.ndarray:
     As pymatgen's ``HHIModel`` weights it; Gaultois et al. 2013, Chem. Mater. 25, 2911.
     """
     masses = _masses(designs)
-    return masses @ _column("HHI production") / masses.sum(axis=1)
+    return weighted(masses, _column("HHI production")) / _total(masses)
+
+
+def _total(masses: np.ndarray) -> np.ndarray:
+    return weighted(masses, np.ones(masses.shape[1]))

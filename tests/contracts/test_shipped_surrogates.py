@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from voltgym.surrogates import solvent
+from voltgym.surrogates import cathode, solvent
 from voltgym.surrogates.base import Failure, Surrogate
 from voltgym.surrogates.files import WeightsError
 
@@ -52,6 +52,20 @@ CASES = {
             "C=CS(C)(=O)=O",
         ),
         "no molecule",
+    ),
+    "cathode": Case(
+        cathode.CathodeSurrogate,
+        cathode.load_shipped,
+        (
+            "LiNi0.8Mn0.1Co0.1O2@0.7",
+            "LiCoO2@0.5",
+            "LiNiO2@0.7",
+            *(f"LiNi{n / 10:g}Mn{0.8 - n / 10:.1f}Al0.2O2@0.{c}" for n in (1, 3, 5) for c in (3, 5, 7)),
+            *(f"LiNi{n / 10:g}Co{0.9 - n / 10:.1f}Mg0.1O2@0.{c}" for n in (2, 4) for c in (4, 6)),
+            "LiNi0.5Mn0.3Ti0.2O2@0.3",
+            "LiMnO2@0.4",
+        ),
+        "LiFeO2@0.5",
     ),
 }
 
