@@ -38,6 +38,8 @@ from voltgym.experiments.train import build_agent
 from voltgym.surrogates.tanimoto import tanimoto
 
 AGENTS = ("random_walk", "graph_ga", "botorch_tanimoto", "ppo_masked", "dqn_masked")
+RANDOM = ("random_designs", "random_walk")
+"""What others are accelerated against: the first of these that took part."""
 DONE = "done.json"
 
 
@@ -131,7 +133,7 @@ def table(jobs: Sequence[Job], problem: EditProblem, short: int, against: str) -
                      f"{f'{min(areas):.3f}-{max(areas):.3f}':>15s} {mean['top10']:7.3f} {mean['best']:6.3f} "
                      f"{mean['diversity']:9.2f} {mean['feasible']:8.0%} {mean['calls']:7.0f} {mean['seconds']:6.0f}  "
                      f"{top.found}, {top.at}")  # fmt: skip
-    return [*lines, *differences(rows, against), *references(problem)]
+    return [*lines, *differences(rows, against), *accelerations(jobs), *references(problem)]
 
 
 def differences(rows: Mapping[str, Sequence[Row]], against: str) -> list[str]:
@@ -141,6 +143,19 @@ def differences(rows: Mapping[str, Sequence[Row]], against: str) -> list[str]:
         gains = [a.area - b.area for a, b in zip(rows[agent], rows[against], strict=True)]
         low, high = design_metrics.interval(gains)
         lines.append(f"{agent} - {against}: {np.mean(gains):+.3f} (95 % {low:+.3f} to {high:+.3f})")
+    return lines
+
+
+def accelerations(jobs: Sequence[Job]) -> list[str]:
+    """How many times fewer designs each agent needs than a random one, if that is among them."""
+    score: dict[str, list[np.ndarray]] = {}
+    for job in jobs:
+        score.setdefault(job.agent, []).append(design_metrics.scores(designs_of(job)))
+    base = next((name for name in RANDOM if name in score), None)
+    lines = []
+    for agent in (name for name in score if base and name != base):
+        factor, bound = design_metrics.acceleration(score[agent], score[str(base)])
+        lines.append(f"{agent} needs {'at least ' * bound}1/{factor:.1f} of the designs of {base}")
     return lines
 
 

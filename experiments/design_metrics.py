@@ -64,6 +64,23 @@ def calls_to_reach(score: np.ndarray, target: float) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
+def acceleration(agent: Sequence[np.ndarray], random: Sequence[np.ndarray]) -> tuple[float, bool]:
+    """How many times fewer calls an agent needs than random search, and whether that is only a bound.
+
+    The target is the median over its runs of the best that ``random`` (scores in order, a run each) finds at its full
+    budget; each side's calls are the median over its runs. A run that never gets there counts with all its calls: more
+    would have been needed, so where the agent's median is such a run the factor is a bound from above.
+    """
+    target = float(np.median([score.max() for score in random]))
+    calls = {
+        name: [(calls_to_reach(score, target) or len(score), bool((score >= target).any())) for score in runs]
+        for name, runs in (("agent", agent), ("random", random))
+    }
+    mine, theirs = (float(np.median([count for count, _ in calls[name]])) for name in ("agent", "random"))
+    censored = 2 * sum(not there for _, there in calls["agent"]) >= len(agent)
+    return theirs / mine, censored
+
+
 def diversity(similarity: np.ndarray) -> float:
     """1 less the mean similarity of two different designs, of an (n, n) matrix of them; NaN of fewer than two."""
     n = len(similarity)

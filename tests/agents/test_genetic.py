@@ -13,12 +13,14 @@ import pytest
 from voltgym.agents.base import Silent
 from voltgym.agents.botorch_designs import TanimotoAgent
 from voltgym.agents.genetic import Breeder, GeneticAgent, mating_pool
+from voltgym.agents.sampling import RandomDesignsAgent
 from voltgym.agents.walk import RandomWalkAgent
 from voltgym.envs.edit_problem import EditProblem
 from voltgym.envs.errors import VoltGymError
 
 WORDS = toys.register()
 SMALL: dict[str, tuple[Any, dict[str, Any]]] = {
+    "random": (RandomDesignsAgent, {}),
     "walk": (RandomWalkAgent, {}),
     "genetic": (GeneticAgent, {"population": 20, "offspring": 10}),
     "botorch": (TanimotoAgent, {"initial": 20, "batch_size": 8, "children": 20, "parents": 10, "refit": 3}),

@@ -29,6 +29,7 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
 }
 """The agents that apply to any environment with a Box: a budget in their unit, and what makes them small."""
 DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "random_designs": (60, {}),
     "random_walk": (60, {"rows": 4}),
     "graph_ga": (60, {"population": 20, "offspring": 10}),
     "botorch_tanimoto": (60, {"initial": 20, "children": 20, "parents": 10, "batch_size": 10}),

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from voltgym.agents.oracle import Verdict
 from voltgym.experiments.design_metrics import (
+    acceleration,
     auc_top,
     calls_to_reach,
     diversity,
@@ -92,6 +93,14 @@ def test_calls_to_reach(score: np.ndarray, target: float) -> None:
     else:
         assert score[call - 1] >= target
         assert not (score[: call - 1] >= target).any()
+
+
+def test_acceleration_of_an_agent_that_is_there_at_once() -> None:
+    random = [np.array([0.0, 0.1, 0.2, 0.9]), np.array([0.0, 0.9, 0.1, 0.2]), np.array([0.1, 0.2, 0.3, 0.9])]
+    fast, slow = [np.array([0.9, 0.0])] * 3, [np.array([0.1, 0.2])] * 3
+    assert acceleration(fast, random) == (4.0, False)
+    assert acceleration(random, random) == (1.0, False)
+    assert acceleration(slow, random) == (2.0, True)
 
 
 def test_diversity() -> None:
