@@ -13,7 +13,7 @@ import numpy as np
 from voltgym.agents.designs import DESIGNS_FILE
 from voltgym.agents.oracle import Verdict, ranked, sign_of, verdicts
 from voltgym.envs.edit_problem import EditProblem
-from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.envs.errors import VoltGymError, check_name, whole_number
 from voltgym.experiments import configs
 from voltgym.experiments.files import plain, write_text
 from voltgym.experiments.progress import Progress, terminal
@@ -23,10 +23,11 @@ from voltgym.experiments.runs import RunFolder
 USAGE = """usage: voltgym verdict RUN [top=20] [levels=[xtb,dft]]
 
 RUN is the run folder of an agent that searched designs. Its best ones are priced again with every property_model of
-`levels` (xtb takes a second a molecule, dft about a minute; what was computed before is found on the disk). Writes
-RUN/verdicts.jsonl and RUN/verdicts.html."""
+`levels`; left out, with all above the one that it searched on (for molecules xtb takes a second each and dft some
+minutes, for cathodes the twin's tiers take half a minute to some; what was computed before is found on the disk).
+Writes RUN/verdicts.jsonl and RUN/verdicts.html."""
 
-DEFAULTS: dict[str, Any] = {"top": 20, "levels": ["xtb", "dft"]}
+DEFAULTS: dict[str, Any] = {"top": 20, "levels": []}
 KEPT = 0.9
 """A design passes a level if it is feasible there and keeps this share of the score that it was chosen for."""
 VERDICTS_FILE = "verdicts.jsonl"
@@ -110,6 +111,24 @@ def run_verdicts(run: RunFolder, top: int, levels: Sequence[str], quiet: bool = 
     return rows
 
 
+def chosen_levels(run: RunFolder, asked: Sequence[Any]) -> list[str]:
+    """The levels ``asked`` for, or all above the one that the run searched on.
+
+    Raises:
+        VoltGymError: there is no such level, or none above.
+    """
+    env = run.config()["env"]
+    known = EditProblem(env["id"], **{**env["kwargs"], "split": "nominal"})
+    ladder = list(getattr(known.twin.model, "ladder", ()))
+    for level in asked if ladder else ():
+        check_name("level", level, ladder)
+    on = str(env["kwargs"].get("property_model", ladder[0] if ladder else ""))
+    above = list(asked) or ladder[ladder.index(on) + 1 :] if on in ladder else list(asked)
+    if not above:
+        raise VoltGymError(f"{run.path} searched on {on!r}, and no level above it can judge what it found")
+    return above
+
+
 def problem_on(env: Mapping[str, Any], level: str) -> EditProblem:
     """The environment of a run with another property model."""
     return EditProblem(env["id"], **{**env["kwargs"], "property_model": level, "split": "nominal"})
@@ -129,9 +148,7 @@ def main(argv: list[str]) -> None:
         raise VoltGymError(f"which run?\n{USAGE}")
     run, settings = RunFolder(Path(argv[0])), configs.merge(DEFAULTS, argv[1:])
     top = whole_number("top", settings["top"])
-    if not all(isinstance(level, str) for level in settings["levels"]):
-        raise UnknownName("level", settings["levels"], DEFAULTS["levels"])
-    rows = run_verdicts(run, top, settings["levels"])
+    rows = run_verdicts(run, top, chosen_levels(run, settings["levels"]))
     for row in rows:
         value = "-" if row.value is None else f"{row.value:.3f}"
         print(f"{row.level:10s} {row.design:40s} {value:>6s}  {'passes' if row.passes else 'fails'}")

@@ -169,6 +169,7 @@ class CathodePhysics:
     """
 
     names: tuple[str, ...] = NAMES
+    ladder: tuple[str, ...] = ()
 
     def __init__(self, tier: str, relaxations: Relaxations, ledger: Ledger | None = None) -> None:
         self.tier, self.fidelity, self.relaxations = TIERS[tier], tier, relaxations

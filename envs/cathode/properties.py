@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from voltgym.envs.cathode.physics import CathodePhysics
 
 
+LADDER = ("surrogate", "twin", "twin-tight", "twin-high")
+"""The levels that there are, cheapest first: who judges what was found on a lower one."""
+
+
 class Learned:
     """The shipped surrogate, on the ledger."""
 
     names: tuple[str, ...] = NAMES
+    ladder: tuple[str, ...] = LADDER
 
     def __init__(self, surrogate: CathodeSurrogate, ledger: Ledger) -> None:
         self.surrogate, self.ledger = surrogate, ledger
@@ -46,7 +51,9 @@ def _tier(tier: str) -> Callable[[Ledger], CathodePhysics]:
 
         source = Relaxations()
         source.known = rows(source.method)
-        return CathodePhysics(tier, source, ledger)
+        model = CathodePhysics(tier, source, ledger)
+        model.ladder = LADDER
+        return model
 
     return make
 
@@ -58,6 +65,7 @@ LEVELS: Mapping[str, Callable[[Ledger], Any]] = {
     "twin-high": _tier("F3"),
 }
 """The fidelity ladder, cheapest first."""
+assert tuple(LEVELS) == LADDER
 
 
 def make_properties(level: str, ledger: Ledger) -> Any:

@@ -34,6 +34,8 @@ class SolventProperties:
     """
 
     names: tuple[str, ...] = NAMES
+    ladder: tuple[str, ...] = ("surrogate", "xtb", "dft")
+    """The levels that there are, cheapest first: who judges what was found on a lower one."""
 
     def __init__(self, surrogate: SolventSurrogate, physics: QuantumModel | None, ledger: Ledger) -> None:
         self.surrogate, self.physics, self.ledger = surrogate, physics, ledger
@@ -93,6 +95,7 @@ LEVELS: Mapping[str, Callable[[Ledger], QuantumModel | None]] = {
     "dft": _dft,
 }
 """The fidelity ladder, cheapest first."""
+assert tuple(LEVELS) == SolventProperties.ladder
 
 
 def make_properties(level: str, ledger: Ledger) -> SolventProperties:
