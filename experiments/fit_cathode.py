@@ -14,6 +14,8 @@ from voltgym.experiments.files import write_text
 
 def run(*, seeds: int, out: Path | None, tier: str) -> None:
     """The surrogate of cathodes, from the shipped relaxations of a ``tier``."""
+    from voltgym.envs.cathode.composition import CUT_OFFS, parse
+    from voltgym.envs.cathode.metals import PARTS
     from voltgym.envs.cathode.physics import TIERS, Relaxations
     from voltgym.envs.cathode.table import designs, rows, shipped
     from voltgym.surrogates.cathode import load_shipped
@@ -23,6 +25,9 @@ def run(*, seeds: int, out: Path | None, tier: str) -> None:
     source = Relaxations()
     source.known = table = rows(source.method)
     keys, values = designs(table, tier, source.lithium())
+    if TIERS[tier].lithium == (PARTS,):  # its curves are lines: two points of each say all
+        ends = [i for i, key in enumerate(keys) if parse(key).removed in (CUT_OFFS[0], parse(key).composition.deepest)]
+        keys, values = [keys[i] for i in ends], values[ends]
     if not keys:
         raise VoltGymError(
             f"{shipped()} has no {tier} curves of {source.method}; make them with "

@@ -83,7 +83,7 @@ def _properties(first: Judged, rest: Sequence[Judged]) -> page.Table:
         spread = first.measured.get(f"{name} std")
         if name.endswith(" std") or value is None or spread is None:
             continue
-        others = [f"{row.measured[name]:.4g}" if _computed(row, first, name) else "" for row in rest]
+        others = [f"{row.measured[name]:.3g}" if _computed(row, first, name) else "" for row in rest]
         lines.append([name, f"{value:.3g} ± {Z90 * spread:.2g}", *others])
     return page.Table("", ["", first.level, *(row.level for row in rest)], lines)
 

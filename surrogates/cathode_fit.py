@@ -22,7 +22,7 @@ from voltgym.surrogates.parts import Part
 from voltgym.surrogates.splits import each_fold, group_folds
 
 LEARNED = (VOLTAGE, VOLUME)
-FOLDS = 10
+FOLDS = 5
 DOPANTS = METALS[3:]
 TWO_SIGMA = 2.0
 Tell = Callable[[str], None]
@@ -37,11 +37,11 @@ class Kind(NamedTuple):
 
 
 def _process(x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed: int) -> GaussianProcess:
-    return GaussianProcess(seed=seed, most=700, steps=150).fit(np.zeros((len(x), 0), np.uint8), x, y)
+    return GaussianProcess(seed=seed, most=400, steps=100).fit(np.zeros((len(x), 0), np.uint8), x, y)
 
 
 def _ensemble(x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed: int) -> Ensemble:
-    model = Ensemble((64, 64), members=5, epochs=400, patience=40, batch=64, decay=1e-4, dropout=0.0, seed=seed)
+    model = Ensemble((64, 64), members=5, epochs=200, patience=30, batch=64, decay=1e-4, dropout=0.0, seed=seed)
     return model.fit(x, y, groups)
 
 
