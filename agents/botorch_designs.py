@@ -37,8 +37,8 @@ class TanimotoAgent:
     designs; a search that was stopped goes on where it was. A batch that cannot be modelled is bred from the best.
 
     Args:
-        initial: designs priced before the first model.
-        batch_size: designs proposed together.
+        initial: designs priced before the first model; of a small budget a fifth.
+        batch_size: designs proposed together; of a small budget a fifteenth.
         parents, children, generations: how candidates are bred.
         neighbours: of how many of the best designs all neighbours are candidates.
         memory: the best designs, and as many others, that the model learns from.
@@ -94,18 +94,22 @@ class TanimotoAgent:
         about = {"class": "TanimotoAgent", **self.about, **rest}
         oracle = begin(env_id, env_kwargs, budget=budget, seed=seed, out=out, agent=about)
         self.ledger = oracle.ledger
+        initial = min(self.about["initial"], max(2, budget // 5))
+        batch = min(self.about["batch_size"], max(1, budget // 15))
         with suppress(BudgetExhausted):
-            self._search(oracle, starts(env_id, env_kwargs, self.starts), seed, progress)
+            self._search(oracle, starts(env_id, env_kwargs, self.starts), seed, progress, initial, batch)
         oracle.tell(progress)
         return finish(oracle, out, self.hand_in)
 
-    def _search(self, oracle: Oracle, first: Sequence[str], seed: int, progress: Progress) -> None:
+    def _search(
+        self, oracle: Oracle, first: Sequence[str], seed: int, progress: Progress, initial: int, size: int
+    ) -> None:
         from voltgym.agents.botorch_gp import FAILURES, TanimotoGP
 
         rng = np.random.default_rng(seed)
         breeder = Breeder(oracle.problem, self.mutation_rate)
         model = TanimotoGP(fingerprints(oracle.problem.space))
-        oracle.ask(first_population(oracle.problem, first, self.about["initial"], rng))
+        oracle.ask(first_population(oracle.problem, first[:initial], initial, rng))
         batch = 0
         while oracle.idle < self.patience:
             oracle.tell(progress)
@@ -117,10 +121,10 @@ class TanimotoAgent:
                 warnings.simplefilter("ignore")  # numerical advice; what counts is what is priced
                 try:
                     model.learn([known[i] for i in chosen], fit[chosen], refit=batch % self.about["refit"] == 0)
-                    proposed = self._propose(model, breeder, best, float(fit.max()), oracle, rng)
+                    proposed = self._propose(model, breeder, best, float(fit.max()), oracle, rng, size)
                 except FAILURES:
                     parents = best[: self.about["parents"]]
-                    proposed = breeder.children(parents, self.about["batch_size"], oracle.asked, rng)
+                    proposed = breeder.children(parents, size, oracle.asked, rng)
             oracle.ask(proposed)
             batch += 1
 
@@ -137,8 +141,9 @@ class TanimotoAgent:
         record: float,
         oracle: Oracle,
         rng: np.random.Generator,
+        size: int,
     ) -> list[str]:
-        """The designs of the next batch: candidates are bred, and bred again from the most promising of them."""
+        """``size`` designs for the next batch: candidates are bred, and bred again from the most promising of them."""
         parents, count, known = self.about["parents"], self.about["children"], oracle.asked
         near = [other for design in best[: self.about["neighbours"]] for other in oracle.problem.neighbours(design)]
         fresh = [*near, *oracle.problem.sample(rng, count // 5), *breeder.children(best[:parents], count, known, rng)]
@@ -150,8 +155,7 @@ class TanimotoAgent:
             new = [key for key in dict.fromkeys(fresh) if key not in known and key not in pool]
             if new:
                 pool |= dict(zip(new, model.log_improvement(new, record).tolist(), strict=True))
-        batch = self.about["batch_size"]
-        return model.batch(_largest(pool, 10 * batch), record, batch, rng)
+        return model.batch(_largest(pool, 10 * size), record, size, rng)
 
 
 def _largest(pool: Mapping[str, float], count: int) -> list[str]:

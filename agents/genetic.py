@@ -77,7 +77,8 @@ class GeneticAgent:
     same seed prices the same designs; a search that was stopped goes on where it was.
 
     Args:
-        population, offspring: designs that live, and children of a generation.
+        population, offspring: designs that live, and children of a generation; of a small budget a fifth and a
+            twentieth, but at least ten.
         mutation_rate: the share of children that are mutated.
         penalty: fitness that a violation of one scale costs.
         starts: how many episodes of the split are looked at for their start designs.
@@ -114,8 +115,9 @@ class GeneticAgent:
         """Breed until ``budget`` designs are priced. ``self.ledger`` is what was spent."""
         oracle = begin(env_id, env_kwargs, budget=budget, seed=seed, out=out, agent=self._about())
         self.ledger = oracle.ledger
+        sizes = min(self.population, max(10, budget // 5)), min(self.offspring, max(10, budget // 20))
         with suppress(BudgetExhausted):
-            self._evolve(oracle, starts(env_id, env_kwargs, self.starts), np.random.default_rng(seed), progress)
+            self._evolve(oracle, starts(env_id, env_kwargs, self.starts), np.random.default_rng(seed), progress, *sizes)
         oracle.tell(progress)
         return finish(oracle, out, self.hand_in)
 
@@ -123,22 +125,30 @@ class GeneticAgent:
         names = ("population", "offspring", "mutation_rate", "penalty", "starts")
         return {"class": "GeneticAgent", **{name: getattr(self, name) for name in names}}
 
-    def _evolve(self, oracle: Oracle, first: Sequence[str], rng: np.random.Generator, progress: Progress) -> None:
+    def _evolve(
+        self,
+        oracle: Oracle,
+        first: Sequence[str],
+        rng: np.random.Generator,
+        progress: Progress,
+        population: int,
+        offspring: int,
+    ) -> None:
         breeder = Breeder(oracle.problem, self.mutation_rate)
-        alive = unique(oracle.ask(first_population(oracle.problem, first, self.population, rng)))
+        alive = unique(oracle.ask(first_population(oracle.problem, first[:population], population, rng)))
         while oracle.idle < self.patience:
-            pool = mating_pool([v.key for v in alive], self._fitness(alive, oracle), self.offspring, rng)
-            children = breeder.children(pool, self.offspring, oracle.asked, rng)
+            pool = mating_pool([v.key for v in alive], self._fitness(alive, oracle), offspring, rng)
+            children = breeder.children(pool, offspring, oracle.asked, rng)
             born = oracle.ask(children)
-            alive = self._fittest(unique([*alive, *born]), oracle)
+            alive = self._fittest(unique([*alive, *born]), oracle, population)
             oracle.tell(progress)
 
     def _fitness(self, found: Sequence[Verdict], oracle: Oracle) -> np.ndarray:
         return fitness(found, oracle.sign, self.penalty)
 
-    def _fittest(self, found: Sequence[Verdict], oracle: Oracle) -> list[Verdict]:
+    def _fittest(self, found: Sequence[Verdict], oracle: Oracle, population: int) -> list[Verdict]:
         order = np.argsort(-self._fitness(found, oracle), kind="stable")
-        return [found[i] for i in order[: self.population]]
+        return [found[i] for i in order[:population]]
 
 
 def first_population(problem: EditProblem, starts: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
