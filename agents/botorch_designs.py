@@ -34,7 +34,8 @@ class TanimotoAgent:
     mutation, and again from the candidates with the largest log expected improvement, ``generations`` times; the batch
     is those of them that improve most together. It learns from at most ``2 * memory`` designs, the best and others at
     random, and its hyper-parameters are fitted every ``refit`` batches on a part of them. The same seed prices the same
-    designs; a search that was stopped goes on where it was. A batch that cannot be modelled is bred from the best.
+    designs; a search that was stopped goes on where it was. A batch that cannot be modelled is bred from the best. Of a
+    space that lists its ``designs`` all are candidates, and none are bred.
 
     Args:
         initial: designs priced before the first model; of a small budget a fifth.
@@ -145,6 +146,10 @@ class TanimotoAgent:
     ) -> list[str]:
         """``size`` designs for the next batch: candidates are bred, and bred again from the most promising of them."""
         parents, count, known = self.about["parents"], self.about["children"], oracle.asked
+        every = [key for key in getattr(oracle.problem.space, "designs", ()) if key not in known]
+        if every:  # a space that lists its designs: no need to breed any
+            promise = dict(zip(every, model.log_improvement(every, record).tolist(), strict=True))
+            return model.batch(_largest(promise, 10 * size), record, size, rng)
         near = [other for design in best[: self.about["neighbours"]] for other in oracle.problem.neighbours(design)]
         fresh = [*near, *oracle.problem.sample(rng, count // 5), *breeder.children(best[:parents], count, known, rng)]
         pool: dict[str, float] = {}
