@@ -26,6 +26,7 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     "ppo": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300}),
     "sac": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
     "botorch": (10, {"design": None, "iterations": 5, "restarts": 1, "episodes": 2}),
+    "botorch_direct": (10, {"iterations": 5, "restarts": 1}),
 }
 """The agents that apply to any environment with a Box: a budget in their unit, and what makes them small."""
 DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
