@@ -52,14 +52,15 @@ def pictures(level: str, folder: Path, path: Sequence[str] = ()) -> list[Path]:
     """Triangles of voltage, energy and uncertainty, and of the score, as PNG files."""
     from matplotlib.image import imsave
 
+    from voltgym.envs.cathode.composition import compositions
     from voltgym.envs.cathode.objective import SCORE
-    from voltgym.envs.cathode.pictures import dopant_name, on_grid, triangles
+    from voltgym.envs.cathode.pictures import dopant_name, dopant_of, on_grid, triangles
     from voltgym.surrogates.cathode_names import ENERGY, VOLTAGE
 
     problem = EditProblem(ENV, property_model=level)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for dopant in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)):
+    for dopant in sorted({c.counts[3:] for c in compositions()}):
         designs = on_grid(dopant, 7)
         measured, _ = problem.twin.price(designs)
         score = problem.objective.value(measured)[SCORE]
@@ -70,7 +71,7 @@ def pictures(level: str, folder: Path, path: Sequence[str] = ()) -> list[Path]:
             (f"Score, {dopant_name(dopant)}", designs, score),
         ]
         file = folder / f"{level}_{dopant_name(dopant).replace(' ', '_')}.png"
-        imsave(file, triangles(shown, path))
+        imsave(file, triangles(shown, [key for key in path if dopant_of(key) == dopant]))
         written.append(file)
     return written
 
@@ -92,9 +93,7 @@ def main(argv: list[str] | None = None) -> int:
             print(file)
     values = np.array([v.value for v in found if v.feasible and v.value is not None])
     if values.size:
-        print(
-            f"random feasible design: median {np.median(values):.4f}, 99th of a hundred {np.quantile(values, 0.99):.4f}"
-        )
+        print(f"feasible designs: median {np.median(values):.4f}, 99th percentile {np.quantile(values, 0.99):.4f}")
     return 0
 
 
