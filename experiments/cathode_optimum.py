@@ -2,8 +2,8 @@
 
 ``python -m voltgym.experiments.cathode_optimum [--level surrogate] [--top 10] [--pictures FOLDER]``
 
-The grid is small enough to price all of it, on the surrogate and with the shipped relaxations on the twin's first tier,
-so that the best of it is proven there. It is the best under this objective on this level, and no more.
+The grid is small enough to price all of it, so that the best of it is proven on that level: the best under this
+objective on this level, and no more. On ``twin`` what the shipped table lacks is computed, half a minute a composition.
 """
 
 from __future__ import annotations

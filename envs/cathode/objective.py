@@ -27,7 +27,7 @@ TERMS: Mapping[str, tuple[float, float]] = {
     COBALT: (0.5, 0.0),
     RISK: (2500.0, 1000.0),
 }
-"""``(zero, full)`` of every desirability: a judgement; NMC111 is near the middle of each."""
+"""``(zero, full)`` of every desirability: a judgement."""
 LIMITS: Mapping[str, float] = {PEAK: 230.0, RETENTION: 70.0}
 """What must at least be kept: about what NMC811 does at 4.3 V."""
 SCALES: Mapping[str, float] = {PEAK: 20.0, RETENTION: 10.0, DOMAIN: 0.1}

@@ -51,7 +51,7 @@ TIERS: Mapping[str, Tier] = {
     "F3": Tier(TIGHT, (10, 8, 6, 4), (0, 1, 2)),
 }
 """F1, the two ends only, so that the voltage does not depend on the cut-off: some 20 s on one core. F2, up to five
-amounts of lithium: two minutes. F3, three placements of the metals: six minutes."""
+amounts of lithium, and F3, three placements of the metals: minutes."""
 
 
 def levels(tier: Tier, composition: Composition) -> tuple[int, ...]:

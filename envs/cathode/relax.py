@@ -1,7 +1,7 @@
 """Relaxing atoms and cell, and what can go wrong with it.
 
 A quasi-Newton search (BFGS) that starts from the second derivatives of one reference crystal: the stiffness of a
-layered oxide hardly depends on which metal is where, and knowing it saves four of five steps.
+layered oxide hardly depends on which metal is where, and knowing it saves half of the steps or more.
 """
 
 from __future__ import annotations
