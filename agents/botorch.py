@@ -15,24 +15,20 @@ from typing import Any
 import numpy as np
 
 from voltgym.agents.base import Policy, Progress
-from voltgym.agents.points import REACHED, Point, Points, best_of, main_value, write_curve
-from voltgym.agents.policies import DesignPolicy
-from voltgym.agents.validation import validation_split
-from voltgym.envs.episodes import COMPLETED
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.agents.botorch_parts import first_outcome, numerical_errors, squash
+from voltgym.agents.points import Point, main_value
+from voltgym.agents.search import DesignSearch, Propose, scale
+from voltgym.envs.errors import whole_number
 from voltgym.envs.ledger import Ledger
-from voltgym.envs.problem import Design, DesignProblem, Evaluation
-from voltgym.surrogates.base import Failure
+from voltgym.envs.problem import Design, DesignProblem
 
 
 class BoTorchAgent:
     """Bayesian optimisation of a design over whole episodes, of a value under slacks.
 
     Begins with scrambled Sobol points, then proposes ``batch_size`` designs at a time: those most likely to be feasible
-    while nothing is, then those with the largest expected feasible improvement. Every design that was evaluated is kept
-    at once in ``checkpoint/points.jsonl``; a search that is found there goes on exactly as it would have, if it stopped
-    between two batches. The result is the best feasible design that was evaluated, or, if there is none, the one that
-    violates least.
+    while nothing is, then those with the largest expected feasible improvement. What is evaluated, kept and handed in:
+    see ``DesignSearch``.
 
     A design that fails or does not reach its goal is infeasible; the models are told the worst value seen, and whether
     the goal was reached as one more slack (+1 or -1). Slacks enter the models in units of their scales, as a
@@ -43,9 +39,7 @@ class BoTorchAgent:
         design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
         initial: Sobol points; twice as many as the design has numbers if None (at least 8, at most half the budget).
         batch_size: designs proposed and evaluated together.
-        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split.
-            None for the environment's own, but ``validation`` in place of ``train``. One episode if it is ``nominal``.
-        margins: how much of a slack must be left, by name, in the slack's unit.
+        split, episodes, margins: of ``DesignSearch``.
         log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
         restarts, iterations, raw_samples, mc_samples: of the search for the largest acquisition.
         threads: of PyTorch.
@@ -71,16 +65,18 @@ class BoTorchAgent:
         threads: int = 1,
         default_budget: int = 60,
     ) -> None:
-        for name, count in {"batch_size": batch_size, "episodes": episodes, "threads": threads}.items():
-            if count < 1:
-                raise VoltGymError(f"{name} is {count!r}; expected a whole number >= 1")
-        self.design, self.initial, self.batch_size = design, initial, batch_size
-        self.split, self.episodes, self.margins = split, episodes, dict(margins or {})
+        self.batch_size, self.threads = whole_number("batch_size", batch_size), whole_number("threads", threads)
+        self.search = DesignSearch(design, split=split, episodes=episodes, margins=margins)
+        self.initial = initial
         self.log_value = log_value
         self.restarts, self.iterations = restarts, iterations
         self.raw_samples, self.mc_samples = raw_samples, mc_samples
-        self.threads, self.default_budget = threads, default_budget
-        self.ledger = Ledger()
+        self.default_budget = default_budget
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the last search spent."""
+        return self.search.ledger
 
     def train(
         self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
@@ -89,66 +85,11 @@ class BoTorchAgent:
         import torch
 
         torch.set_num_threads(self.threads)
-        split = validation_split(env_id, env_kwargs, self.split)
-        problem = self._problem(env_id, {**env_kwargs, "split": split})
-        judged = {"split": split, "episodes": problem.episodes, "margins": self.margins}
-        about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._about(), **judged}
-        points = Points(out / "checkpoint", about)
-        self.ledger = problem.ledger.limit(evaluations=budget)
-        self.ledger.spent["evaluations"] = len(points.all)
-        write_curve(points.all, problem, out / "curve.jsonl")
-        while (left := int(self.ledger.left("evaluations"))) > 0:
-            x = self._next(problem, points.all, min(left, self.batch_size), budget, seed)
-            points.add(self._judge(x, problem.evaluate(x), problem))
-            write_curve(points.all, problem, out / "curve.jsonl")
-            self._tell(points.all, problem, budget, progress)
-        if not points.all:
-            raise VoltGymError(f"a budget of {budget} evaluations finds nothing; expected at least 1")
-        return DesignPolicy(self.design, best_of(points.all, problem).x)
+        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
+        return self.search.run(self._proposer, self.batch_size, env_id, env_kwargs, **how)
 
-    def _problem(self, env_id: str, kwargs: Mapping[str, Any]) -> DesignProblem:
-        count = 1 if kwargs["split"] == "nominal" else self.episodes
-        problem = DesignProblem(env_id, self.design, episode=list(range(count)), **kwargs)
-        for name in self.margins:
-            if name not in problem.objective.scales:
-                raise UnknownName(f"slack of {env_id}", name, problem.objective.scales)
-        return problem
-
-    def _about(self) -> Any:
-        return self.design and {
-            "class": type(self.design).__qualname__,
-            "arguments": getattr(self.design, "arguments", None),
-        }
-
-    def _tell(self, points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
-        feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
-        numbers = {"best": best.value} if best.feasible and best.value is not None else {}
-        progress.update(len(points), budget, **numbers, feasible=feasible)
-
-    # -- judging what came out -------------------------------------------------------------------------------------
-
-    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem) -> list[Point]:
-        """The evaluated designs as points."""
-        objective = problem.objective
-        values = found.values[main_value(problem)[0]]
-        out = []
-        for i, row in enumerate(x):
-            least = {name: self._margin(name) - objective.tolerances.get(name, 0.0) for name in found.slacks}
-            kept = all(found.slacks[name][i] >= bound for name, bound in least.items())
-            reached = bool(np.isfinite(values[i]))
-            scaled = {n: float(np.nan_to_num(s[i], nan=-1e6) / _scale(n, problem)) for n, s in found.slacks.items()}
-            out.append(
-                Point(
-                    x=[float(number) for number in row],
-                    value=float(values[i]) if reached else None,
-                    slacks={**scaled, REACHED: 1.0 if reached else -1.0},
-                    feasible=bool(kept and reached and found.failure[i] == Failure.NONE),
-                )
-            )
-        return out
-
-    def _margin(self, name: str) -> float:
-        return self.margins.get(name, 0.0)
+    def _proposer(self, seed: int) -> Propose:
+        return lambda problem, points, count, budget: self._next(problem, points, count, budget, seed)
 
     # -- proposing what to try next --------------------------------------------------------------------------------
 
@@ -163,7 +104,7 @@ class BoTorchAgent:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # BoTorch's numerical advice; what counts is the evaluation
                 unit = self._propose(problem, points, n, seed)
-        except _numerical_errors():  # a model that cannot be fitted is no reason to lose the search: look elsewhere
+        except numerical_errors():  # a model that cannot be fitted is no reason to lose the search: look elsewhere
             unit = self._sobol(len(low), len(points), n, seed)
         return low + np.clip(unit, 0, 1) * (high - low)
 
@@ -210,7 +151,7 @@ class BoTorchAgent:
         if best is None and limits:
             return qLogProbabilityOfFeasibility(model, limits, sampler)
         return qLogExpectedImprovement(
-            model, best or 0.0, sampler, GenericMCObjective(_first), constraints=limits or None
+            model, best or 0.0, sampler, GenericMCObjective(first_outcome), constraints=limits or None
         )
 
     def _climb(self, acquisition: Any, centre: Any) -> Any:
@@ -241,30 +182,7 @@ class BoTorchAgent:
         names = list(points[0].slacks)
         raw = np.array([[point.slacks[name] for name in names] for point in points])
         raw = np.where(reached[:, None], raw, np.minimum(raw, 0))  # kept, but the demanding part never came
-        slacks = self._squash(raw)
-        margins = self._squash(np.array([self._margin(name) / _scale(name, problem) for name in names]))
+        slacks = squash(raw)
+        margins = squash(np.array([self.search.margin(name) / scale(name, problem) for name in names]))
         vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
         return merit, slacks[:, vary], margins[vary]
-
-    @staticmethod
-    def _squash(slack: np.ndarray) -> np.ndarray:
-        """Slacks in scales, with slope 1 at zero: logarithmic where broken, so that far designs still tell which is
-        worse, and below 2 where kept, since how well a limit is kept does not matter.
-        """
-        return np.where(slack < 0, -5 * np.log1p(np.maximum(-slack, 0) / 5), 2 * np.tanh(slack / 2))
-
-
-def _first(samples: Any, X: Any = None) -> Any:
-    """The modelled value among the outcomes."""
-    return samples[..., 0]
-
-
-def _numerical_errors() -> tuple[type[Exception], ...]:
-    from botorch.exceptions.errors import BotorchError, ModelFittingError
-    from linear_operator.utils.errors import NanError, NotPSDError
-
-    return BotorchError, ModelFittingError, NanError, NotPSDError
-
-
-def _scale(name: str, problem: DesignProblem) -> float:
-    return {COMPLETED: 1.0, REACHED: 1.0, **problem.objective.scales}[name]

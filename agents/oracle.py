@@ -37,6 +37,8 @@ class Verdict(NamedTuple):
     """Of ``Failure``; a failed design was paid for like any other."""
     number: int
     """Which different design it was, counted from 1."""
+    values: dict[str, float] = {}  # noqa: RUF012
+    """All named values of the objective, in their units; none where there are none."""
 
 
 class DesignLog:
@@ -174,7 +176,8 @@ def verdicts(keys: Sequence[str], found: Evaluation, objective: Objective, first
         kept = all(slack >= bounds[name] for name, slack in slacks.items())
         scaled = {n: float(np.nan_to_num(s / objective.scales[n], nan=-MOST_VIOLATED)) for n, s in slacks.items()}
         value = float(values[i]) if valued else None
-        out.append(Verdict(key, value, scaled, valued and kept, int(found.failure[i]), first + i))
+        named = {name: float(column[i]) for name, column in found.values.items()} if valued else {}
+        out.append(Verdict(key, value, scaled, valued and kept, int(found.failure[i]), first + i, named))
     return out
 
 

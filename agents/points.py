@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from voltgym.agents.base import DAMAGE, check_same, said
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.problem import DesignProblem
 
 REACHED = "Goal reached"
 """A slack of our own: +1 where the goal was reached, -1 where it was not; the value alone would not say so."""
+
+MOST_VIOLATED = 10.0
+WORST = -1e6
+"""Below any value; what an infeasible point is counted down from."""
 
 
 class Point(NamedTuple):
@@ -72,6 +78,21 @@ def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
         return False, sum(min(slack, 0.0) for slack in point.slacks.values())
 
     return max(points, key=merit)
+
+
+def fitness(points: Sequence[Point], problem: DesignProblem) -> np.ndarray:
+    """(n,) larger is better: the signed value of a feasible point; any other comes below all that are feasible.
+
+    Those are ordered by how far they violate their slacks, in scales, at most ``MOST_VIOLATED`` each.
+    """
+    sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+    broken = [sum(min(max(-slack, 0.0), MOST_VIOLATED) for slack in p.slacks.values()) for p in points]
+    return np.array(
+        [
+            WORST - far if p.value is None or not p.feasible else sign * p.value
+            for p, far in zip(points, broken, strict=True)
+        ]
+    )
 
 
 def write_curve(points: Sequence[Point], problem: DesignProblem, path: Path) -> None:

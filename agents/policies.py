@@ -41,6 +41,8 @@ class DesignPolicy:
         x = np.clip(np.array(self.x), low, high)
         if self.design is not None and "Counted SOC" not in getattr(episodes.task, "names", ()):
             self.information = getattr(episodes.task, "observation", self.information)  # it reads what is shown there
+        if hasattr(episodes.twin, "space"):
+            self.information = "full"  # designs, not batteries: there is no state that a management system would miss
         self._act = lambda observation: design.policy(np.tile(x, (len(observation), 1)), episodes)(observation)
 
     def __call__(

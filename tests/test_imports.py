@@ -21,7 +21,7 @@ PLACES = {
     "hydra": ("experiments/",),
     "stable_baselines3": ("agents/sb3/",),
     "sb3_contrib": ("agents/sb3/",),
-    "botorch": ("agents/botorch.py", "agents/botorch_gp.py", "agents/botorch_designs.py"),
+    "botorch": ("agents/botorch",),
     "pybamm": ("envs/charging/",),
     "casadi": ("envs/charging/",),
     "ase": ("envs/cathode/", "envs/solvent/"),

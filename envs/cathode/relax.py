@@ -72,7 +72,7 @@ def relax(atoms: Any, force: float, *, sites: tuple[int, ...] | None = None, sec
     cell: Any = FrechetCellFilter(atoms, exp_cell_factor=CELL_FACTOR)
     search = BFGS(cell, logfile=None, maxstep=LONGEST_STEP)
     if sites is not None:
-        search.H0 = stiffness(sites)
+        search.H0 = stiffness(sites).copy()  # BFGS changes it in place
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="logm result may be inaccurate")  # by 1e-13
         reason = _search(search, atoms, force, begin + seconds)

@@ -12,7 +12,8 @@ from designs import TheveninRates
 
 import voltgym.envs  # noqa: F401
 from voltgym.agents.base import Silent, load_policy, save_policy
-from voltgym.agents.botorch import BoTorchAgent, Point, best_of
+from voltgym.agents.botorch import BoTorchAgent
+from voltgym.agents.points import Point, best_of
 from voltgym.agents.policies import DesignPolicy
 from voltgym.envs.core import make_episodes
 from voltgym.envs.errors import VoltGymError

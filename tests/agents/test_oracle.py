@@ -37,7 +37,9 @@ def verdict(key: str, value: float | None, broken: float = 0.0, failure: int = 0
 
 def test_verdicts_say_what_a_design_is_worth(tmp_path: Path) -> None:
     good, far, failed = oracle(tmp_path).ask(["abc", "caca", "abb"])
-    assert good == Verdict("abc", 3 / 8, {"Domain": 0.5}, True, 0, 1)
+    assert good == Verdict("abc", 3 / 8, {"Domain": 0.5}, True, 0, 1, good.values)
+    assert next(iter(good.values.values())) == 3 / 8
+    assert failed.values == {}
     assert (far.value, far.slacks, far.feasible) == (1 / 8, {"Domain": -1.5}, False)
     assert (failed.value, failed.feasible, failed.number) == (None, False, 3)
     assert failed.failure > 0

@@ -1,0 +1,133 @@
+"""``DesignSearch``: what every search of numbers within bounds does around its proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voltgym.agents.base import Progress
+from voltgym.agents.points import REACHED, Point, Points, best_of, main_value, write_curve
+from voltgym.agents.policies import DesignPolicy
+from voltgym.agents.validation import validation_split
+from voltgym.envs.episodes import COMPLETED
+from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.envs.ledger import Ledger
+from voltgym.envs.problem import Design, DesignProblem, Evaluation
+from voltgym.surrogates.base import Failure
+
+Propose = Callable[[DesignProblem, Sequence[Point], int, int], np.ndarray]
+"""(problem, points so far, count, budget) -> (count, d) designs within the bounds: a function of these alone."""
+Proposer = Callable[[int], Propose]
+"""A seed to a ``Propose``."""
+
+
+class DesignSearch:
+    """Evaluates what is proposed, over whole episodes, until the budget is spent.
+
+    Every design that was evaluated is kept at once in ``checkpoint/points.jsonl``; a search that is found there goes on
+    exactly as it would have, if it stopped between two batches. The result is the best feasible design that was
+    evaluated, or, if there is none, the one that violates least.
+
+    Args:
+        design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
+        split, episodes: what a design is evaluated on (mean value, worst slacks): the first ``episodes`` of the split.
+            None for the environment's own, but ``validation`` in place of ``train``. One episode if it is ``nominal``.
+        margins: how much of a slack must be left, by name, in the slack's unit.
+        about: what else the search depends on; a checkpoint of another one is refused.
+    """
+
+    def __init__(
+        self,
+        design: Design | None = None,
+        *,
+        split: str | None = None,
+        episodes: int = 1,
+        margins: Mapping[str, float] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.design, self.split, self.episodes = design, split, whole_number("episodes", episodes)
+        self.margins, self.about = dict(margins or {}), dict(about or {})
+        self.ledger = Ledger()
+
+    def run(
+        self,
+        proposer: Proposer,
+        batch_size: int,
+        env_id: str,
+        env_kwargs: Mapping[str, Any],
+        *,
+        budget: int,
+        seed: int,
+        out: Path,
+        progress: Progress,
+    ) -> DesignPolicy:
+        """Search with ``budget`` evaluations, ``batch_size`` at a time. ``self.ledger`` is what was spent."""
+        split = validation_split(env_id, env_kwargs, self.split)
+        problem = self._problem(env_id, {**env_kwargs, "split": split})
+        judged = {"split": split, "episodes": problem.episodes, "margins": self.margins}
+        which = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._described()}
+        points = Points(out / "checkpoint", {**which, **judged, **self.about})
+        self.ledger = problem.ledger.limit(evaluations=budget)
+        self.ledger.spent["evaluations"] = len(points.all)
+        write_curve(points.all, problem, out / "curve.jsonl")
+        propose = proposer(seed)
+        while (left := int(self.ledger.left("evaluations"))) > 0:
+            x = propose(problem, points.all, min(left, batch_size), budget)
+            points.add(self._judge(x, problem.evaluate(x), problem))
+            write_curve(points.all, problem, out / "curve.jsonl")
+            _tell(points.all, problem, budget, progress)
+        if not points.all:
+            raise VoltGymError(f"a budget of {budget} evaluations finds nothing; expected at least 1")
+        return DesignPolicy(self.design, best_of(points.all, problem).x)
+
+    def margin(self, name: str) -> float:
+        """How much of a slack must be left, in its unit."""
+        return self.margins.get(name, 0.0)
+
+    def _problem(self, env_id: str, kwargs: Mapping[str, Any]) -> DesignProblem:
+        count = 1 if kwargs["split"] == "nominal" else self.episodes
+        problem = DesignProblem(env_id, self.design, episode=list(range(count)), **kwargs)
+        for name in self.margins:
+            if name not in problem.objective.scales:
+                raise UnknownName(f"slack of {env_id}", name, problem.objective.scales)
+        return problem
+
+    def _described(self) -> Any:
+        return self.design and {
+            "class": type(self.design).__qualname__,
+            "arguments": getattr(self.design, "arguments", None),
+        }
+
+    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem) -> list[Point]:
+        """The evaluated designs as points."""
+        objective = problem.objective
+        values = found.values[main_value(problem)[0]]
+        out = []
+        for i, row in enumerate(x):
+            least = {name: self.margin(name) - objective.tolerances.get(name, 0.0) for name in found.slacks}
+            kept = all(found.slacks[name][i] >= bound for name, bound in least.items())
+            reached = bool(np.isfinite(values[i]))
+            scaled = {n: float(np.nan_to_num(s[i], nan=-1e6) / scale(n, problem)) for n, s in found.slacks.items()}
+            out.append(
+                Point(
+                    x=[float(number) for number in row],
+                    value=float(values[i]) if reached else None,
+                    slacks={**scaled, REACHED: 1.0 if reached else -1.0},
+                    feasible=bool(kept and reached and found.failure[i] == Failure.NONE),
+                )
+            )
+        return out
+
+
+def _tell(points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
+    feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
+    numbers = {"best": best.value} if best.feasible and best.value is not None else {}
+    progress.update(len(points), budget, **numbers, feasible=feasible)
+
+
+def scale(name: str, problem: DesignProblem) -> float:
+    """What a violation of one is of a slack."""
+    return {COMPLETED: 1.0, REACHED: 1.0, **problem.objective.scales}[name]
