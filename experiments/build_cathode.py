@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,9 +69,9 @@ KNOWN = (
 """Compositions that are known, or the nearest of the grid: they come first."""
 
 
-def cells(tier: str, count: int) -> list[Cell]:
-    """The relaxations of a tier, composition by composition."""
-    known = [parse_formula(text) for text in KNOWN]
+def cells(tier: str, count: int, first: Sequence[str] = ()) -> list[Cell]:
+    """The relaxations of a tier, composition by composition: known ones, then ``first``, then all over the grid."""
+    known = [parse_formula(text) for text in (*KNOWN, *first)]
     chosen = list(dict.fromkeys([*known, *spread(366)]))[:count]
     plan = TIERS[tier]
     return [Cell(c, lithium, start, plan.force) for c in chosen for start in plan.starts for lithium in levels(plan, c)]
@@ -89,23 +90,22 @@ def row(potential: str, cell: Cell | None) -> Row:
 
 
 def build(
-    potential: str, tier: str, count: int, workers: int, file: Path, minutes: float, every: int = 20
+    potential: str, todo: Sequence[Cell], title: str, workers: int, file: Path, minutes: float, every: int = 20
 ) -> list[Row]:
-    """Compute the missing relaxations of a tier and keep the table; returns its rows."""
-    todo = [None, *cells(tier, count)]
+    """Compute the missing relaxations of ``todo``, and lithium metal, and keep the table; returns its rows."""
     done = read(file)
     method = Relaxations(potential).method
     have = {identity(r) for r in done if r["converged"]}
     missing: list[tuple[str, Cell | None]] = [
-        (potential, cell) for cell in todo if (*(cell.key if cell else LITHIUM), method) not in have
+        (potential, cell) for cell in (None, *todo) if (*(cell.key if cell else LITHIUM), method) not in have
     ]
     rows = {identity(r): r for r in done}
-    with Progress(terminal(f"{tier} of cathodes, {potential}", False)) as bar:
-        finished = len(todo) - len(missing)
+    with Progress(terminal(title, False)) as bar:
+        finished, total = len(todo) + 1 - len(missing), len(todo) + 1
         for found in computed(row, missing, workers, time.monotonic() + 60 * minutes):
             rows[identity(found)] = found
             finished += 1
-            bar.update(finished, len(todo), converged=float(np.mean([r["converged"] for r in rows.values()])))
+            bar.update(finished, total, converged=float(np.mean([r["converged"] for r in rows.values()])))
             if finished % every == 0:
                 write(ordered(rows), file)
     write(ordered(rows), file)
@@ -127,6 +127,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m voltgym.experiments.build_cathode", description=__doc__)
     parser.add_argument("what", choices=[*TIERS, "reference"])
     parser.add_argument("--compositions", type=int, default=366)
+    parser.add_argument("--first", default="", help="compositions that come right after the known ones, with commas")
     parser.add_argument("--potential", choices=[SEVENNET, CHGNET], default=SEVENNET)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no further one is begun")
     parser.add_argument("--workers", type=int, default=1)
@@ -139,7 +140,9 @@ def main(argv: list[str] | None = None) -> None:
         return
     if args.workers < 1 or args.compositions < 1:
         raise VoltGymError("--workers and --compositions take whole numbers >= 1")
-    rows = build(args.potential, args.what, args.compositions, args.workers, args.out, args.minutes)
+    todo = cells(args.what, args.compositions, [text for text in args.first.split(",") if text])
+    title = f"{args.what} of cathodes, {args.potential}"
+    rows = build(args.potential, todo, title, args.workers, args.out, args.minutes)
     print(f"{len(rows)} relaxations, {sum(r['converged'] for r in rows)} converged, in {args.out}")
 
 

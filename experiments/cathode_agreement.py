@@ -1,22 +1,26 @@
 """How far the twin of cathodes agrees with measured open-circuit curves, and a correction that is tested on others.
 
-``python -m voltgym.experiments.cathode_agreement [--tier F2]``
+``python -m voltgym.experiments.cathode_agreement [--tier F2] [--write]``
 
 Voltages between neighbouring amounts of lithium, against the mean over the same window of the curves that PyBaMM ships
 for the nearest known composition. Only windows within the range that the cells are used in are compared. The correction
-is a line over the lithium that is left, fitted on all materials but the one that it is scored on.
+is a line over the lithium that is left (a constant, of a tier with one step), fitted on all materials but the one that
+it is scored on. ``--write`` keeps the lines of F1 and F2, fitted on all, for ``corrected=True`` of the environment.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from voltgym.envs.cathode.composition import parse_formula
+from voltgym.envs.cathode.correction import FILE, Line
 from voltgym.envs.cathode.metals import PARTS
 from voltgym.envs.cathode.physics import TIERS, Relaxations
 from voltgym.envs.cathode.table import curve, rows
@@ -81,26 +85,51 @@ def windows(tier: str) -> list[Window]:
     return found
 
 
-def line(some: Sequence[Window]) -> tuple[float, float]:
-    """(slope, offset) of measured less twin over the lithium left, by least squares."""
-    slope, offset = np.polyfit([w.middle for w in some], [w.measured - w.twin for w in some], 1)
-    return float(slope), float(offset)
+def line(some: Sequence[Window]) -> Line:
+    """Measured less twin over the lithium left, by least squares; a constant where every material has one window."""
+    x, y = [w.middle for w in some], [w.measured - w.twin for w in some]
+    if len(some) == len({w.material for w in some}):
+        return Line(float(np.mean(y)), 0.0)
+    slope, offset = np.polyfit(x, y, 1)
+    return Line(float(offset), float(slope))
 
 
 def left_out(found: Sequence[Window]) -> list[float]:
     """The corrected voltage of every window by a line that never saw its material."""
     out = []
     for w in found:
-        slope, offset = line([other for other in found if other.material != w.material])
-        out.append(w.twin + offset + slope * w.middle)
+        fitted = line([other for other in found if other.material != w.material])
+        out.append(w.twin + fitted.offset + fitted.slope * w.middle)
     return out
+
+
+def errors(found: Sequence[Window]) -> tuple[float, float]:
+    """Mean absolute error [V] of the windows as they are, and corrected by lines that never saw their material."""
+    before = np.mean([abs(w.twin - w.measured) for w in found])
+    after = np.mean([abs(v - w.measured) for v, w in zip(left_out(found), found, strict=True)])
+    return float(before), float(after)
+
+
+def keep(file: Path, tiers: Sequence[str] = ("F1", "F2")) -> None:
+    """Write the lines of ``tiers``, fitted on all materials, and how they do on others."""
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["tier", "offset", "slope", "windows", "materials", "error", "error left out"])
+        for tier in tiers:
+            found = windows(tier)
+            fitted, materials = line(found), len({w.material for w in found})
+            numbers = [*fitted, len(found), materials, *errors(found)]
+            table.writerow([tier, *(f"{n:.4f}" if isinstance(n, float) else n for n in numbers)])
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", default="F2")
+    parser.add_argument("--write", action="store_true", help="keep the lines in envs/cathode/data")
     args = parser.parse_args(argv)
+    if args.write:
+        keep(Path("envs/cathode/data") / FILE)
     check_name("tier", args.tier, TIERS)
     found = windows(args.tier)
     corrected = left_out(found)
@@ -118,12 +147,11 @@ def main(argv: list[str] | None = None) -> int:
         print(
             f"{name:8s} average over its windows: twin {twin:.2f} V, measured {measured:.2f} V, {twin - measured:+.2f}"
         )
-    before = np.mean([abs(w.twin - w.measured) for w in found])
-    after = np.mean([abs(v - w.measured) for v, w in zip(corrected, found, strict=True)])
-    slope, offset = line(found)
+    before, after = errors(found)
+    fitted = line(found)
     print(f"{len(found)} windows of {len(names)} materials: mean absolute error {before:.2f} V, ", end="")
     print(f"corrected by a line from the other materials {after:.2f} V (0.15 aimed at)")
-    print(f"the line over all: measured - twin = {offset:+.2f} {slope:+.2f} * lithium left [V]")
+    print(f"the line over all: measured - twin = {fitted.offset:+.2f} {fitted.slope:+.2f} * lithium left [V]")
     return 0
 
 

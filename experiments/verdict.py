@@ -140,6 +140,21 @@ def shares(rows: Sequence[Judged]) -> dict[str, float]:
     return {level: float(np.mean([row.passes for row in rows if row.level == level])) for level in levels}
 
 
+def rank_correlations(rows: Sequence[Judged]) -> dict[str, tuple[float, int]]:
+    """Spearman's correlation of what was promised with what each level says, and of how many designs, by level.
+
+    Designs that have no value on a level are left out; NaN of fewer than three, or where all are alike.
+    """
+    from scipy.stats import spearmanr
+
+    out = {}
+    for level in dict.fromkeys(row.level for row in rows):
+        pairs = [(row.promised, row.value) for row in rows if row.level == level and row.value is not None]
+        varied = len(pairs) > 2 and all(len(set(column)) > 1 for column in zip(*pairs, strict=True))
+        out[level] = (float(spearmanr(*zip(*pairs, strict=True)).statistic) if varied else float("nan"), len(pairs))
+    return out
+
+
 def main(argv: list[str]) -> None:
     """Judge RUN and print the table."""
     from voltgym.experiments.report_designs import write_designs
@@ -153,6 +168,9 @@ def main(argv: list[str]) -> None:
         value = "-" if row.value is None else f"{row.value:.3f}"
         print(f"{row.level:10s} {row.design:40s} {value:>6s}  {'passes' if row.passes else 'fails'}")
     print(", ".join(f"{level}: {share:.0%} pass" for level, share in shares(rows).items()))
+    ranks = rank_correlations(rows)
+    print("rank correlation with what was promised: ", end="")
+    print(", ".join(f"{level} {r:.2f} ({n} designs)" for level, (r, n) in ranks.items()))
     print(write_designs(run, rows))
 
 

@@ -53,6 +53,7 @@ def parts(
     limits: Mapping[str, float] | None = None,
     k: float = 0.5,
     penalty: float = 0.5,
+    corrected: bool = False,
 ) -> Parts:
     """Twin, task, objective, scenario and viewer of cathode design.
 
@@ -65,10 +66,11 @@ def parts(
         limits: ``{name: least}``, limits to change.
         k: pessimism, in standard deviations.
         penalty: reward lost for a cost of one.
+        corrected: correct the voltages by a line fitted on measured open-circuit curves (``correction.py``).
     """
     check_name("action", action, ACTIONS)
     ledger, space = Ledger(), ACTIONS[action]()
-    model = make_properties(property_model, ledger)
+    model = make_properties(property_model, ledger, corrected)
     objective = CathodeObjective(terms, limits, k=k, penalty=penalty)
     twin = EditTwin(space, model, ledger=ledger, describe=describe, embed=embed, reasons=Reasons(objective))
     task = (

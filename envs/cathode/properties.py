@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voltgym.envs.cathode.correction import Corrected, of_tier
 from voltgym.envs.errors import check_name
 from voltgym.envs.ledger import Ledger
 from voltgym.surrogates.base import Prediction
@@ -68,7 +69,12 @@ LEVELS: Mapping[str, Callable[[Ledger], Any]] = {
 assert tuple(LEVELS) == LADDER
 
 
-def make_properties(level: str, ledger: Ledger) -> Any:
-    """The property model of a level. Raises `VoltGymError` for a level there is not."""
+TIER_OF: Mapping[str, str] = {"surrogate": "F1", "twin": "F1", "twin-tight": "F2", "twin-high": "F3"}
+"""Which tier of the twin a level is, or learned from."""
+
+
+def make_properties(level: str, ledger: Ledger, corrected: bool = False) -> Any:
+    """The property model of a level, its voltages ``corrected`` or not. `VoltGymError` for a level there is not."""
     check_name("property_model", level, LEVELS)
-    return LEVELS[level](ledger)
+    model = LEVELS[level](ledger)
+    return Corrected(model, of_tier(TIER_OF[level])) if corrected else model

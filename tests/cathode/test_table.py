@@ -66,7 +66,7 @@ def test_a_half_written_table_is_one_line(file: Path) -> None:
     with pytest.raises(VoltGymError, match=r"is damaged .*get it again, or build it anew"):
         table.rows(METHOD, file)
     with pytest.raises(VoltGymError, match=r"is damaged .*delete it to build it again"):
-        build_cathode.build("sevennet", "F1", 1, 1, file, 0.0)
+        build_cathode.build("sevennet", build_cathode.cells("F1", 1), "F1", 1, file, 0.0)
 
 
 def test_no_table_has_no_rows(tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_a_build_computes_only_what_is_missing(
 
     monkeypatch.setattr(build_cathode, "computed", computed)
     file = tmp_path / "t.parquet"
-    first = build_cathode.build("sevennet", "F1", 3, 1, file, 1.0)
+    first = build_cathode.build("sevennet", build_cathode.cells("F1", 3), "F1 of cathodes", 1, file, 1.0)
     assert len(first) == len(asked) == 1 + 3 * 2
-    again = build_cathode.build("sevennet", "F1", 4, 1, file, 1.0)
+    again = build_cathode.build("sevennet", build_cathode.cells("F1", 4), "F1 of cathodes", 1, file, 1.0)
     assert len(asked) == 7 + 2
     assert len(again) == 9
     assert [build_cathode.identity(r) for r in again] == sorted(
@@ -105,4 +105,6 @@ def test_the_grid_is_spread_over_and_known_ones_come_first() -> None:
     assert "LiNi0.8Mn0.1Co0.1O2" in names[:8]
     assert {"LiMnO2", "LiCoO2", "LiNiO2"} <= set(names)
     assert len(build_cathode.cells("F1", 366)) == 732
+    asked = build_cathode.cells("F1", 9, ["LiMn0.5Co0.5O2"])
+    assert asked[-1].composition.formula == "LiMn0.5Co0.5O2"
     assert len(build_cathode.cells("F3", 2)) == 2 * 3 * 5
