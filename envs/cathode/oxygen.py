@@ -2,8 +2,8 @@
 
 A check of the potential, and no reward: it counts only once the sign for nickel is right, since NiO2 does decompose.
 Two answers: with O2 as the potential has it, and with O2 set so that M + 1/2 O2 -> MO has its measured enthalpy, the
-usual repair of what potentials trained on semilocal DFT say of the O2 molecule (Wang, Maxisch and Ceder 2006, Phys. Rev.
-B 73, 195107; from memory).
+usual repair of what potentials trained on semilocal DFT say of the O2 molecule (Wang, Maxisch and Ceder 2006, Phys.
+Rev. B 73, 195107; from memory).
 """
 
 from __future__ import annotations
