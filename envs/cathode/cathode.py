@@ -137,15 +137,18 @@ class Reasons:
 
     def __call__(self, designs: Sequence[str], measured: Measured) -> list[str]:
         """(n) texts, empty where nothing speaks against a cathode."""
-        slacks = self.objective.slacks(measured)
-        return [
-            "; ".join(
-                f"{name} is {measured[name][i]:.3g}, at least {self.objective.limits.get(name, 0.0):g}"
-                for name, slack in slacks.items()
-                if slack[i] < 0
-            )
-            for i in range(len(designs))
-        ]
+        slacks, limits, better = self.objective.slacks(measured), self.objective.limits, self.objective.directions
+        out = []
+        for i in range(len(designs)):
+            said = []
+            for name, slack in slacks.items():
+                if slack[i] < 0:
+                    most = better.get(name) == "min"
+                    bound = limits.get(name, 0.0)
+                    found = bound - slack[i] if most else bound + slack[i]
+                    said.append(f"{name} is {found:.3g}, at {'most' if most else 'least'} {bound:g}")
+            out.append("; ".join(said))
+        return out
 
 
 make, make_vec = entry_points(parts, env_id="VoltGym/Cathode-v0", max_steps=MAX_STEPS)

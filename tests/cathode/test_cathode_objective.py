@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voltgym.envs.cathode import costs, stability
+from voltgym.envs.cathode.cathode import Reasons
 from voltgym.envs.cathode.objective import (
     COBALT,
     LIMITS,
@@ -18,13 +19,14 @@ from voltgym.envs.cathode.objective import (
     RETENTION,
     RISK,
     SCORE,
+    STRAIN,
     TERMS,
     CathodeObjective,
 )
 from voltgym.envs.cathode.space import CathodeSpace
 from voltgym.envs.edits import DOMAIN
 from voltgym.envs.errors import VoltGymError
-from voltgym.surrogates.cathode_names import ENERGY, NAMES
+from voltgym.surrogates.cathode_names import ENERGY, NAMES, VOLUME
 
 SPACE = CathodeSpace()
 
@@ -75,6 +77,25 @@ def test_heat_and_life_are_hard() -> None:
     before, after = measured(), measured(peak=LIMITS[PEAK] - 20)
     reward = objective.reward(before, after, np.array([False]), np.array([0]))
     assert reward[0] == pytest.approx(-objective.penalty)
+
+
+def test_anything_can_have_a_limit_and_the_volume_a_term() -> None:
+    objective = CathodeObjective(limits={ENERGY: 580.0, PRICE: 20.0, STRAIN: 605.0}, k=1.0)
+    slacks = objective.slacks(measured())
+    assert list(slacks) == [PEAK, RETENTION, ENERGY, PRICE, STRAIN, DOMAIN] == list(objective.scales)
+    assert slacks[ENERGY][0] == pytest.approx(600 - 20 - 580)  # one standard deviation against it
+    assert slacks[PRICE][0] == pytest.approx(20 - 13.0 / 580 * 1000)
+    assert slacks[STRAIN][0] == pytest.approx(605 - 620)
+    assert score(CathodeObjective(terms={STRAIN: [1000.0, 500.0]})) != score(CathodeObjective())
+    less = measured()
+    less[VOLUME] = -less[VOLUME]
+    assert objective.slacks(less)[STRAIN][0] == slacks[STRAIN][0]  # either way
+
+
+def test_reasons_say_which_way() -> None:
+    objective = CathodeObjective(limits={PRICE: 20.0})
+    found = Reasons(objective)(["LiCoO2@0.5"], measured(peak=200.0))
+    assert found == ["Exothermic peak [C] is 200, at least 230; Cost [USD.kWh-1] is 22, at most 20"]
 
 
 def test_the_trap_is_shut() -> None:
@@ -133,7 +154,7 @@ def test_every_design_has_finite_numbers(design: str) -> None:
         ({"terms": {"Cobalt": [1, 0]}}, "Did you mean 'Cobalt fraction'"),
         ({"terms": {COBALT: [1]}}, "expected two numbers"),
         ({"terms": {COBALT: [1, 1]}}, "two different finite numbers"),
-        ({"limits": {"Peak": 3}}, "Known: Exothermic peak"),
+        ({"limits": {"Peak": 3}}, "Known: .*Exothermic peak"),
         ({"limits": {PEAK: -1}}, "expected a number >= 0"),
         ({"k": -1}, "standard deviations >= 0"),
     ],
