@@ -112,7 +112,7 @@ def second_opinion(table: Table, metal: float, other: Table, other_metal: float)
     for j, name in enumerate(NAMES):
         a, b = values[0][:, j], values[1][:, j]
         apart = np.mean(np.abs(b - a))
-        r = pearsonr(a, b).statistic
+        r = pearsonr(a, b).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")
         out.append(f"  {name}: mean absolute difference {apart:.2f}, mean {np.mean(b - a):+.2f}, correlation {r:.2f}")
     return out
 

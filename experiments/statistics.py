@@ -67,7 +67,8 @@ def interval(
         level: of the interval. Its ends are percentiles, set wider by what a sample of n runs makes them too narrow by:
             sqrt(n / (n - 1)), and Student's t in place of the normal distribution (as Efron and Tibshirani 1993 advise
             for small samples, An Introduction to the Bootstrap; from memory).
-        resamples, seed: of the bootstrap.
+        resamples: of the bootstrap.
+        seed: of the draws.
     """
     tables = [_checked(np.atleast_2d(np.asarray(table, dtype=float))) for table in strata]
     rng = np.random.default_rng(seed)
@@ -133,7 +134,10 @@ def rank_intervals(
     Args:
         scores: (runs, episodes) by agent, the same episodes in the same order for all.
         below: names that rank below all others.
-        statistic, level, resamples, seed: as of :func:`interval`.
+        statistic: as of :func:`interval`, like the rest.
+        level: of the intervals.
+        resamples: of the bootstrap.
+        seed: of the draws.
     """
     tables = {name: np.atleast_2d(_checked(table)) for name, table in scores.items()}
     lengths = {table.shape[1] for table in tables.values()}
