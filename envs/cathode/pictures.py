@@ -13,6 +13,8 @@ from voltgym.envs.plotting import FAINT, INK
 
 HEIGHT = np.sqrt(3) / 2
 PATH = "#d9483b"
+COLOURS = {"Ni": "#3b7a57", "Mn": "#b5651d", "Co": "#2f5fa8", "Al": "#8a8f98", "Mg": "#7a5ea8", "Ti": "#4a4f57"}
+"""Of the metals in a bar; white text is legible on each."""
 
 
 def corners(counts: np.ndarray) -> np.ndarray:
@@ -79,3 +81,23 @@ def dopant_name(tenths: Sequence[int]) -> str:
     """Such as "0.1 Al", or "without a dopant"."""
     found = [f"{n / PARTS:g} {metal}" for metal, n in zip(DOPANTS, tenths, strict=True) if n]
     return found[0] if found else "without a dopant"
+
+
+def bar_svg(key: str) -> str:
+    """A design as ``<svg>``: the metals as shares of a bar, and how much of the lithium stays in and is taken out."""
+    design = parse(key)
+    out, x, width = [], 0.0, 300.0
+    for metal, tenths in design.composition.by_metal.items():
+        wide = width * tenths / PARTS
+        out.append(f'<rect x="{x:.1f}" y="0" width="{wide - 1.5:.1f}" height="22" rx="3" fill="{COLOURS[metal]}"/>')
+        label = metal if tenths == 1 else f"{metal} {tenths / PARTS:g}"
+        out.append(f'<text x="{x + wide / 2 - 0.75:.1f}" y="15.5" style="fill:#fff" text-anchor="middle">{label}</text>')
+        x += wide
+    stays = width * (PARTS - design.removed) / PARTS
+    out.append(f'<rect x="0" y="28" width="{stays - 1.5:.1f}" height="9" rx="3" fill="{FAINT}"/>')
+    out.append(f'<rect x="{stays:.1f}" y="28" width="{width - stays - 1.5:.1f}" height="9" rx="3" fill="#d0d5db"/>')
+    said = f"{design.removed / PARTS:g} of the lithium is taken out"
+    return (
+        f'<svg viewBox="0 0 {width:g} 38" role="img" aria-label="{key}: {said}" font-size="11.5" '
+        f'font-family="system-ui, sans-serif" font-weight="600"><title>{said}</title>{"".join(out)}</svg>'
+    )

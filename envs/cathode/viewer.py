@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from voltgym.envs.cathode.objective import SCORE, CathodeObjective
-from voltgym.envs.cathode.pictures import dopant_name, dopant_of, on_grid, triangles
+from voltgym.envs.cathode.pictures import bar_svg, dopant_name, dopant_of, on_grid, triangles
 from voltgym.envs.contracts import Measured
 from voltgym.envs.edits import DOMAIN, Describe
 from voltgym.surrogates.cathode import load_shipped
@@ -41,6 +41,10 @@ class PathViewer:
             ],
             path,
         )
+
+    def design_svg(self, design: str) -> str:
+        """One cathode as ``<svg>`` for a page."""
+        return bar_svg(design)
 
     def _measured(self, designs: list[str]) -> Measured:
         found = load_shipped().predict(designs)

@@ -10,6 +10,7 @@ import voltgym.envs  # noqa: F401  # registers the ids
 from voltgym.agents.oracle import verdicts
 from voltgym.envs.cathode.cathode import REFERENCES
 from voltgym.envs.cathode.objective import COBALT, SCORE
+from voltgym.envs.cathode.pictures import bar_svg
 from voltgym.envs.edit_problem import EditProblem
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.problem import DesignProblem
@@ -113,3 +114,12 @@ def test_an_episode_can_be_looked_at() -> None:
     assert isinstance(picture, np.ndarray)
     assert picture.ndim == 3
     assert picture.std() > 10
+
+
+def test_a_design_is_drawn_as_a_bar() -> None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(bar_svg("LiNi0.6Mn0.3Mg0.1O2@0.7"))
+    bars = [float(part.get("width", 0)) for part in root if part.tag.endswith("rect")]
+    assert [round((b + 1.5) / 300, 3) for b in bars] == [0.6, 0.3, 0.1, 0.3, 0.7]
+    assert [part.text for part in root if part.tag.endswith("text")] == ["Ni 0.6", "Mn 0.3", "Mg"]
