@@ -91,7 +91,9 @@ def bar_svg(key: str) -> str:
         wide = width * tenths / PARTS
         out.append(f'<rect x="{x:.1f}" y="0" width="{wide - 1.5:.1f}" height="22" rx="3" fill="{COLOURS[metal]}"/>')
         label = metal if tenths == 1 else f"{metal} {tenths / PARTS:g}"
-        out.append(f'<text x="{x + wide / 2 - 0.75:.1f}" y="15.5" style="fill:#fff" text-anchor="middle">{label}</text>')
+        out.append(
+            f'<text x="{x + wide / 2 - 0.75:.1f}" y="15.5" style="fill:#fff" text-anchor="middle">{label}</text>'
+        )
         x += wide
     stays = width * (PARTS - design.removed) / PARTS
     out.append(f'<rect x="0" y="28" width="{stays - 1.5:.1f}" height="9" rx="3" fill="{FAINT}"/>')
