@@ -51,6 +51,7 @@ def picture(
     """All designs, the proven front, what a search found of it, and known cathodes, as (h, w, 3) uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     figure = Figure(figsize=(8.2, 5.2), dpi=110, facecolor="white", layout="constrained")
     canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
@@ -60,11 +61,21 @@ def picture(
     axes.scatter(*_xy(best, goals), s=120, facecolors="none", edgecolors=INK, linewidths=1.3, label="proven front")
     axes.scatter(*_xy(mine, goals), s=38, color=FOUND, linewidths=0, label="found by the search")
     by_key = {v.key: v for v in everything}
-    for name, key in references.items():
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    for k, (name, key) in enumerate(references.items()):
         if key in by_key and by_key[key].values:
-            x, y = (column[0] for column in _xy([by_key[key]], goals))
-            axes.plot(x, y, marker="D", color=INK, markersize=4.5)
-            axes.annotate(name, (x, y), xytext=(6, -10), textcoords="offset points", fontsize=8.5, color=INK)
+            at = tuple(column[0] for column in _xy([by_key[key]], goals))
+            axes.plot(*at, marker="D", color=INK, markersize=4.5)
+            text = axes.annotate(
+                name,
+                at,
+                xytext=(14, (50, 26, 66)[k % 3]),  # staggered: some lie side by side
+                textcoords="offset points",
+                fontsize=8.5,
+                color=INK,
+                arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.7},
+            )
+            text.set_path_effects(halo)
     x0, y0 = (sign * value for sign, value in zip(goals.sign[:2], goals.reference[:2], strict=True))
     axes.plot([x0], [y0], marker="x", color=INK, markersize=8, linestyle="none", label="reference point")
     axes.set_xlabel(goals.names[0], color=INK)
