@@ -64,11 +64,11 @@ def picture(
     halo = [withStroke(linewidth=2.5, foreground="white")]
     for k, (name, key) in enumerate(references.items()):
         if key in by_key and by_key[key].values:
-            at = tuple(column[0] for column in _xy([by_key[key]], goals))
-            axes.plot(*at, marker="D", color=INK, markersize=4.5)
+            (x,), (y,) = _xy([by_key[key]], goals)
+            axes.plot(x, y, marker="D", color=INK, markersize=4.5)
             text = axes.annotate(
                 name,
-                at,
+                (x, y),
                 xytext=(14, (50, 26, 66)[k % 3]),  # staggered: some lie side by side
                 textcoords="offset points",
                 fontsize=8.5,
