@@ -61,7 +61,6 @@ def picture(
     axes.scatter(*_xy(best, goals), s=120, facecolors="none", edgecolors=INK, linewidths=1.3, label="proven front")
     axes.scatter(*_xy(mine, goals), s=38, color=FOUND, linewidths=0, label="found by the search")
     by_key = {v.key: v for v in everything}
-    halo = [withStroke(linewidth=2.5, foreground="white")]
     for k, (name, key) in enumerate(references.items()):
         if key in by_key and by_key[key].values:
             (x,), (y,) = _xy([by_key[key]], goals)
@@ -69,13 +68,13 @@ def picture(
             text = axes.annotate(
                 name,
                 (x, y),
-                xytext=(14, (50, 26, 66)[k % 3]),  # staggered: some lie side by side
+                xytext=(14.0, (50.0, 26.0, 66.0)[k % 3]),  # staggered: some lie side by side
                 textcoords="offset points",
                 fontsize=8.5,
                 color=INK,
                 arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.7},
             )
-            text.set_path_effects(halo)
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     x0, y0 = (sign * value for sign, value in zip(goals.sign[:2], goals.reference[:2], strict=True))
     axes.plot([x0], [y0], marker="x", color=INK, markersize=8, linestyle="none", label="reference point")
     axes.set_xlabel(goals.names[0], color=INK)
