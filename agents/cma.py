@@ -76,7 +76,7 @@ class CmaAgent:
                 told += len(asked)
                 asked = strategy.ask()
             left = asked[len(points) - told :][:count]
-            return low + np.clip(np.array(left), 0, 1) * (high - low)
+            return low + np.clip(np.array(left)[:, : len(low)], 0, 1) * (high - low)
 
         return propose
 
@@ -92,4 +92,4 @@ class CmaAgent:
         }
         if self.population is not None:
             options["popsize"] = self.population
-        return cma.CMAEvolutionStrategy(d * [0.5], self.step, options)
+        return cma.CMAEvolutionStrategy(max(d, 2) * [0.5], self.step, options)  # it takes two numbers or more

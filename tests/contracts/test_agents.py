@@ -27,6 +27,8 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     "sac": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
     "botorch": (10, {"design": None, "iterations": 5, "restarts": 1, "episodes": 2}),
     "botorch_direct": (10, {"iterations": 5, "restarts": 1}),
+    "cma": (12, {"population": 4}),
+    "tpe": (12, {"initial": 5}),
 }
 """The agents that apply to any environment with a Box: a budget in their unit, and what makes them small."""
 DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -38,10 +40,19 @@ DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
     "dqn_masked": (60, {"num_envs": 4, "hyperparameters": {"learning_starts": 20, "buffer_size": 500}}),
 }
 """The same of those that edit or propose designs; their budget is different designs."""
-EVERY = {**SMALL, **DESIGNERS}
+LISTED: dict[str, tuple[int, dict[str, Any]]] = {
+    "botorch_grid": (16, {"mc_samples": 8}),
+    "botorch_pareto": (16, {"mc_samples": 8}),
+    "sac_designs": (40, {"hyperparameters": {"learning_starts": 16, "batch_size": 16}, "validate_every": 64}),
+}
+"""The same of those that need a space that lists its designs, or an action that is one: cathodes."""
+EVERY = {**SMALL, **DESIGNERS, **LISTED}
+VECTORS = ("sac_designs",)
 
 
 def env_of(name: str) -> tuple[str, dict[str, Any]]:
+    if name in LISTED:
+        return "VoltGym/Cathode-v0", {"action": "continuous"} if name in VECTORS else {}
     return (WORDS, {}) if name in DESIGNERS else (THEVENIN, {"max_steps": 40})
 
 
@@ -99,7 +110,7 @@ def test_it_is_an_agent(name: str) -> None:
     agent = build(name)
     assert isinstance(agent, Agent)
     assert agent.unit in ("env_steps", "evaluations", "unique_designs")
-    assert (agent.unit == "unique_designs") == (name in DESIGNERS)
+    assert (agent.unit == "unique_designs") == (name in DESIGNERS or name in LISTED)
     assert isinstance(agent.default_budget, int)
 
 
@@ -114,7 +125,8 @@ def test_it_trains_within_its_budget_and_its_policy_is_kept(name: str, tmp_path:
     save_policy(policy, tmp_path / "policy", env_id=env_id, env_kwargs=kwargs)
     kept = load_policy(tmp_path / "policy", env_id=env_id)
     first, again = actions(policy, env_id, kwargs), actions(kept, env_id, kwargs)
-    assert first.shape == ((8, 5) if name in DESIGNERS else (8, 5, 1))
+    shape = make_episodes(env_id, 1, **kwargs).task.action_space.shape
+    assert first.shape == (8, 5, *shape)
     np.testing.assert_array_equal(first, again)
     assert not [file for file in (tmp_path / "policy").rglob("*") if file.suffix in (".pkl", ".pt", ".zip")]
 

@@ -16,7 +16,7 @@ WINDOWS = [
 
 
 def test_a_line_is_found_and_corrects_what_it_never_saw() -> None:
-    slope, offset = line(WINDOWS)
+    offset, slope = line(WINDOWS)
     assert slope == pytest.approx(0.5)
     assert offset == pytest.approx(0.1 + 0.5 * 0.1)
     np.testing.assert_allclose(left_out(WINDOWS), [w.measured for w in WINDOWS])
