@@ -65,8 +65,8 @@ def interval(
         strata: (runs, episodes) of every environment; runs are drawn with replacement within each.
         statistic: of (..., n) scores, along the last axis.
         level: of the interval. Its ends are percentiles, set wider by what a sample of n runs makes them too narrow by:
-            sqrt(n / (n - 1)), and Student's t in place of the normal distribution (as Efron and Tibshirani 1993 advise
-            for small samples, An Introduction to the Bootstrap; from memory).
+            sqrt(n / (n - 1)), and Student's t in place of the normal distribution (the expanded percentile
+            interval of Hesterberg 2015, The American Statistician 69, 371; from memory).
         resamples: of the bootstrap.
         seed: of the draws.
     """
