@@ -1,6 +1,6 @@
 """How far the twin of cathodes agrees with measured open-circuit curves, and a correction that is tested on others.
 
-``python -m voltgym.experiments.cathode_agreement [--tier F2] [--write]``
+``python -m voltgym.experiments.cathode_agreement [--tier F2] [--start 0] [--write]``
 
 Voltages between neighbouring amounts of lithium, against the mean over the same window of the curves that PyBaMM ships
 for the nearest known composition. Only windows within the range that the cells are used in are compared. The correction
@@ -65,13 +65,13 @@ class Window(NamedTuple):
         return (self.high + self.low) / 2
 
 
-def windows(tier: str) -> list[Window]:
-    """Every window that both have, of the materials whose curves are in the shipped table."""
+def windows(tier: str, start: int = 0) -> list[Window]:
+    """Every window that both have, of the materials whose curves from a ``start`` are in the shipped table."""
     source = Relaxations()
     source.known = table = rows(source.method)
     found = []
     for material in MATERIALS:
-        one = curve(table, parse_formula(material.formula), tier)
+        one = curve(table, parse_formula(material.formula), tier, start)
         for high, low, volts in one.windows(source.lithium()) if one else []:
             a, b = min(high / PARTS, material.high), max(low / PARTS, material.low)
             if a - b >= FEWEST and (a - b) >= 0.5 * (high - low) / PARTS:
@@ -126,12 +126,13 @@ def main(argv: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", default="F2")
+    parser.add_argument("--start", type=int, default=0, choices=TIERS["F3"].starts, help="others than 0 need --tier F3")
     parser.add_argument("--write", action="store_true", help="keep the lines in envs/cathode/data")
     args = parser.parse_args(argv)
     if args.write:
         keep(Path("envs/cathode/data") / FILE)
     check_name("tier", args.tier, TIERS)
-    found = windows(args.tier)
+    found = windows(args.tier, args.start)
     corrected = left_out(found)
     print(f"{'material':8s} {'lithium':>10s} {'twin':>7s} {'measured':>9s} {'error':>7s} {'corrected, left out':>20s}")
     for w, volts in zip(found, corrected, strict=True):

@@ -2,7 +2,8 @@
 
 measured - twin = offset + slope * lithium left, between neighbouring amounts of lithium. The numbers are in
 ``data/voltage_correction.csv`` with how well they do on materials that they were not fitted on; made and tested by
-``python -m voltgym.experiments.cathode_agreement --write``. F1 has one step only, so its slope is 0.
+``python -m voltgym.experiments.cathode_agreement --write``. F1 has one step only, so its slope is 0. The lines are of
+the ordered start; from random ones they help much less (``--tier F3 --start 1``).
 """
 
 from __future__ import annotations
