@@ -52,7 +52,13 @@ def front(found: Sequence[Verdict], goals: Goals) -> list[Verdict]:
 def hypervolume(found: Sequence[Verdict], goals: Goals) -> float:
     """What the feasible designs dominate beyond the reference point: exact, in the product of the values' units."""
     best = front(found, goals)
-    return float(moocore.hypervolume(goals.merits(best), ref=goals.reference, maximise=True)) if best else 0.0
+    return dominated(goals.merits(best), goals.reference) if best else 0.0
+
+
+def dominated(merits: np.ndarray, reference: Sequence[float]) -> float:
+    """What the rows of (n, m) ``merits``, larger is better, dominate beyond ``reference`` (m,): exact."""
+    inside = merits[(merits > np.asarray(reference)).all(axis=1)]
+    return float(moocore.hypervolume(inside, ref=list(reference), maximise=True)) if len(inside) else 0.0
 
 
 def hypervolume_curve(found: Sequence[Verdict], goals: Goals) -> np.ndarray:
