@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class Episodes:
     ) -> None:
         self.twin, self.task, self.objective, self.scenario = twin, task, objective, scenario
         self.n, self.max_steps, self.env_id, self.split = n, max_steps, env_id, split
+        self.priced = hasattr(twin, "ledger")  # such a twin says itself what its answers once took
         self.ledger: Ledger = getattr(twin, "ledger", None) or Ledger()
         self.steps = np.zeros(n, dtype=np.int64)
         self._all = np.arange(n)
@@ -200,7 +202,10 @@ class Episodes:
             return old, failure
         everybody = go.size == len(action)
         start = old if everybody else take(old, go)
-        new, failed = self.twin.advance(start, self.task.decode(action if everybody else action[go]))
+        decoded, begin = self.task.decode(action if everybody else action[go]), time.perf_counter()
+        new, failed = self.twin.advance(start, decoded)
+        if not self.priced:
+            self.ledger.took(time.perf_counter() - begin)
         failure[go] = failed
         return (new if everybody else put(old, go, new)), failure
 

@@ -50,6 +50,10 @@ class Ledger:
             )
         self.spent[kind] += amount
 
+    def took(self, seconds: float) -> None:
+        """Count what a solver took, as ``solver_ms``: never limited, since nobody knows it beforehand."""
+        self.spent["solver_ms"] += round(1000 * seconds, 3)  # type: ignore[assignment]  # the one that is no count
+
     def charge_designs(self, keys: Iterable[Hashable]) -> list[Hashable]:
         """Charge the designs that were never seen before as ``unique_designs``; the rest count as ``duplicates``.
 

@@ -81,6 +81,53 @@ def acceleration(agent: Sequence[np.ndarray], random: Sequence[np.ndarray]) -> t
     return theirs / mine, censored
 
 
+def best_so_far(score: np.ndarray) -> np.ndarray:
+    """(n,) the best of (n,) scores after each; at least 0, the worst, since nothing found is worth that."""
+    return np.maximum.accumulate(np.maximum(np.nan_to_num(score, nan=0.0), 0.0))
+
+
+def auc_best(calls: np.ndarray, best: np.ndarray, budget: int) -> float:
+    """The area under a best-so-far curve from 0 to ``budget`` calls, over ``budget``: `auc_top` with k = 1.
+
+    Args:
+        calls: (n,) increasing, after which a score was known; those beyond ``budget`` do not count.
+        best: (n,) the best so far there; it holds until the next, and 0 holds before the first.
+        budget: in calls.
+    """
+    if budget < 1:
+        raise MetricError(f"the budget is {budget}; expected a number of calls >= 1")
+    within = calls <= budget
+    calls, best = calls[within], best[within]
+    if not len(calls):
+        return 0.0
+    gains = np.diff(best, prepend=0.0)
+    area = float(np.sum(gains * (budget - np.maximum(calls, 1) + 1))) - float(best[-1]) / 2
+    return area / budget
+
+
+def at_call(calls: np.ndarray, best: np.ndarray, call: float) -> float:
+    """The best so far after ``call`` calls of a curve as of `auc_best`; 0 before its first."""
+    there = int(np.searchsorted(calls, call, side="right"))
+    return float(best[there - 1]) if there else 0.0
+
+
+def simple_regret(values: Sequence[float], reference: float, sign: int) -> float:
+    """How much the best of ``values`` misses of ``reference``, in their unit; NaN of none, < 0 if it is better.
+
+    ``sign`` is 1 where a larger value is better, -1 where a smaller one is.
+    """
+    return sign * reference - max(sign * value for value in values) if values else float("nan")
+
+
+def surrogate_gap(promised: Sequence[float], judged: Sequence[float]) -> float:
+    """The mean score of designs under the model that they were chosen with, less the mean on the physics, paired.
+
+    Above 0 the search has exploited its model. NaN of no designs.
+    """
+    gaps = [one - other for one, other in zip(promised, judged, strict=True)]
+    return float(np.mean(gaps)) if gaps else float("nan")
+
+
 def diversity(similarity: np.ndarray) -> float:
     """1 less the mean similarity of two different designs, of an (n, n) matrix of them; NaN of fewer than two."""
     n = len(similarity)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,6 +130,21 @@ def fingerprint(kept: Mapping[str, Any]) -> str:
         return [rounded(v) for v in value] if isinstance(value, list | tuple) else value
 
     return hashlib.sha256(json.dumps(rounded(kept)).encode()).hexdigest()[:12]
+
+
+@cache
+def golden(env_id: str) -> str | None:
+    """The fingerprint of an environment's golden trajectory here: what each of its records carries.
+
+    That of the release, where this installation gives its numbers to within ``TOLERANCE``; None for an environment that
+    the release does not have.
+    """
+    name = env_id.rpartition(":")[2]
+    kept = released()["trajectories"].get(name)
+    if kept is None or name not in environments():
+        return None
+    here = play(name, {})
+    return fingerprint({name: here._asdict() if differences(kept, here) else kept})
 
 
 def examine(quiet: bool = False) -> dict[str, Trajectory | str]:

@@ -10,6 +10,7 @@ from typing import Any
 from voltgym.agents.base import Policy, Progress, Silent
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments.configs import WHOLE, check_whole
+from voltgym.experiments.doctor import golden
 from voltgym.experiments.making import make_core, make_env
 from voltgym.experiments.manifest import fingerprint
 from voltgym.experiments.records import Record, key, make_record, read_records, write_records
@@ -48,6 +49,7 @@ def evaluate_policy(
     env_kwargs = {name: value for name, value in env_kwargs.items() if name != "split"}
     spent = {f"training {kind}": amount for kind, amount in (training or {}).items()}
     batches = _batches(policy, env_kwargs, episodes, batch)
+    made_by = {} if (mark := golden(env_id)) is None else {"golden": mark}
     total, records = sum(len(numbers) for _, numbers in batches), list[Record]()
     for kwargs, numbers in batches:
         part = Part(progress, len(records), total)
@@ -55,8 +57,12 @@ def evaluate_policy(
         about = {"env_id": env_id, "env_kwargs": kwargs, "split": split, "agent": agent, "seed": seed}
         for number, outcome in zip(numbers, outcomes, strict=True):
             outcome["ledger"] = {**outcome["ledger"], **spent}
-            mark = {"episode": number, "information": policy.information, "fingerprint": fingerprint(twin)}
-            records.append(make_record(**about, **mark, **outcome))
+            which = {
+                "episode": number,
+                "information": policy.information,
+                "fingerprint": {**fingerprint(twin), **made_by},
+            }
+            records.append(make_record(**about, **which, **outcome))
         progress.update(len(records), total)
     return records
 

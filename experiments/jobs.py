@@ -32,6 +32,11 @@ class Job:
     started: float = field(default=float("nan"))
 
     @property
+    def agent(self) -> str:
+        """What its records call it."""
+        return self.name
+
+    @property
     def run(self) -> RunFolder:
         """The run folder."""
         return RunFolder(self.path)
@@ -58,7 +63,7 @@ class Job:
     def start(self) -> subprocess.Popen[bytes]:
         """Begin, or go on with what is there. What it prints goes into ``log.txt``."""
         resumed = self.run.manifest_file.exists()
-        fresh = [*self.overrides, f"name={self.name}", "quiet=true", f"hydra.run.dir='{self.path}'"]
+        fresh = [*self.overrides, f"name={self.agent}", "quiet=true", f"hydra.run.dir='{self.path}'"]
         write_json(self.path / "job.json", {"overrides": list(self.overrides)})
         self.started = time.monotonic()
         command = [sys.executable, "-m", "voltgym.experiments.train"]

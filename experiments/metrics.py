@@ -23,6 +23,13 @@ def feasible_rate(records: Sequence[Record]) -> float:
     return float(np.mean(judged)) if judged else float("nan")
 
 
+def violated_step_rate(records: Sequence[Record]) -> float:
+    """The share of all executed steps that violate a limit, NaN where there are no slacks to judge by, or no steps."""
+    judged = [record for record in records if record["violated_steps"] is not None]
+    steps = sum(record["steps"] for record in judged)
+    return sum(record["violated_steps"] for record in judged) / steps if steps else float("nan")
+
+
 def worst_margins(records: Sequence[Record]) -> dict[str, float]:
     """The smallest slack over all episodes, by name, in the slack's unit; >= 0 is feasible."""
     names = dict.fromkeys(name for record in records for name in record["worst_slacks"])
@@ -110,6 +117,22 @@ def score(
             f"(sum of log ratios {span:.3g}): the score is not defined"
         )
     return float(np.sum(np.log(t_base / t_agent))) / span
+
+
+def train_test_gap(train: Sequence[Record], test: Sequence[Record], name: str, sign: int) -> float:
+    """How much worse the value ``name`` is on episodes that were not trained on, in its unit; > 0 is worse.
+
+    The difference of the means over the feasible episodes of each; NaN where one has none.
+
+    Args:
+        train: records of the scenarios that were trained on.
+        test: records of others.
+        name: of the value.
+        sign: 1 where a larger value is better, -1 where a smaller one is.
+    """
+    seen, unseen = (values([r for r in group if r["feasible"] is not False], name) for group in (train, test))
+    means = [float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan for found in (seen, unseen)]
+    return sign * (means[0] - means[1])
 
 
 def fingerprint_differences(*groups: Sequence[Record]) -> list[str]:

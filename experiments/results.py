@@ -77,7 +77,6 @@ NESTED = (
     "ledger",
     "fingerprint",
     "recheck",
-    "design",
 )
 """Fields of a record that are kept as JSON text."""
 _ACTIONS = pa.list_(pa.list_(pa.float32()))
@@ -133,7 +132,7 @@ def _write_table(path: Path, table: pa.Table) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     try:
-        pq.write_table(table, name, compression="zstd", compression_level=19)
+        pq.write_table(table, name, compression="zstd", compression_level=12)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:

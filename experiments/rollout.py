@@ -97,10 +97,15 @@ def play(
             progress.update(core.n - rows.size, core.n, feasible=tally.feasible_share(rows))
     values = core.objective.value(core.measured)
     ledger = {kind: (count - spent.get(kind, 0)) / core.n for kind, count in core.ledger.spent.items()}
+    if not core.priced:
+        ledger.pop("solver_ms", None)  # what this machine took just now: the same episode would not repeat it
     scenarios = [{name: column[i] for name, column in core.scenarios.items()} for i in range(core.n)]
     better = {"directions": dict(core.objective.directions)}
+    designs = core.twin.keys(core.state) if hasattr(core.twin, "keys") else [None] * core.n
     return [
-        tally.outcome(i, {name: v[i] for name, v in values.items()}, scenarios[i], ledger, int(core.steps[i])) | better
+        tally.outcome(i, {name: v[i] for name, v in values.items()}, scenarios[i], ledger, int(core.steps[i]))
+        | better
+        | ({} if designs[i] is None else {"design": str(designs[i])})
         for i in range(core.n)
     ]
 

@@ -1,4 +1,4 @@
-"""Tracks: what a benchmark fixes, as a config: environment, split, budget, seeds, score, and which agents are entered."""
+"""Tracks: what a benchmark fixes, as configs: environment, split, budget, seeds, score, and the agents entered."""
 
 from __future__ import annotations
 

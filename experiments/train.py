@@ -24,6 +24,7 @@ USAGE = """usage: voltgym train [group=choice ...] [key=value ...] [-m]
   voltgym train env=thevenin agent=ppo budget=20000 seed=0
   voltgym train env=thevenin agent=ppo,sac seed=0,1,2 -m        a sweep: every combination
   voltgym train env=gymnasium env.id=CartPole-v1 agent=ppo       any Gymnasium environment
+  voltgym train -m +benchmark=core                              every agent on every track, see `voltgym benchmark`
   voltgym train resume=RUN                                      go on with an unfinished run
   voltgym train ... --cfg job                                   show the config and do nothing
 
@@ -162,6 +163,13 @@ def main(argv: list[str]) -> None:
 
     if argv in (["-h"], ["--help"]):
         print(USAGE)
+        return
+    named = [a for a in argv if a.lstrip("+").startswith("benchmark=")]
+    if named:
+        from voltgym.experiments import benchmark
+
+        rest = [a for a in argv if a not in (*named, "-m", "--multirun")]
+        benchmark.main([named[-1].partition("=")[2], *rest])
         return
     old = [a.removeprefix("resume=") for a in argv if a.startswith("resume=")]
     if old:

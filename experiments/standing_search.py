@@ -1,0 +1,121 @@
+"""How a search got to its designs: its best-so-far curves in scores, and what they say. Pure functions.
+
+The curves are what the search's own model said at the time: a surrogate's predictions where it searched on one. What
+the physics says of the designs that were handed in is in the records, and only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from voltgym.experiments import design_metrics, statistics
+from voltgym.experiments.results import Run
+from voltgym.experiments.scores import Values
+from voltgym.experiments.statistics import Interval
+from voltgym.experiments.tracks import Track
+
+
+class Curve(NamedTuple):
+    """A best-so-far curve: what was spent (n,), increasing, and the best score there (n,), at least 0."""
+
+    spent: np.ndarray
+    best: np.ndarray
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the searches of one entry say together."""
+
+    auc: Interval
+    """Under the best-so-far curve, over the track's whole budget; the mean over runs."""
+    checkpoints: Mapping[int, float]
+    """The best score so far there, an interquartile mean over runs."""
+    acceleration: tuple[float, bool] | None
+    """How many times fewer calls than random search, and whether that is only a bound from above."""
+    regret: float
+    """What the best feasible design misses of the reference, in the unit of the value; the mean over the runs that
+    have one. NaN where the reference is no number."""
+    surrogate_gap: float
+    """The score that the surrogate promised of what was handed in, less the score on the physics; NaN without one."""
+
+
+def curve(run: Run, track: Track) -> Curve | None:
+    """The best-so-far curve of a run in scores; None where it has none, or where values alone are no scores."""
+    if not run.curve:
+        return None
+    values = [step["value"] if step["value"] is not None and step.get("feasible") != 0 else None for step in run.curve]
+    found = [0.0 if value is None else track.score.of_value(value) for value in values]
+    if np.isnan(found).any():
+        return None
+    spent = np.array([step["spent"] for step in run.curve], dtype=float)
+    order = np.argsort(spent, kind="stable")
+    return Curve(spent[order], design_metrics.best_so_far(np.array(found)[order]))
+
+
+def search(runs: Sequence[Run], judged: np.ndarray, rivals: Sequence[Run], track: Track) -> Search | None:
+    """What the searches of an entry say; None where a run has no curve.
+
+    Args:
+        runs: of one entry.
+        judged: (runs,) their scores on the physics.
+        rivals: the runs of random search; none if there are none.
+        track: of all.
+    """
+    found = [curve(run, track) for run in runs]
+    curves = [c for c in found if c is not None]
+    if not curves or len(curves) < len(runs):
+        return None
+    budget = track.budget.get(runs[0].unit, runs[0].budget)
+    areas = np.array([design_metrics.auc_best(c.spent, c.best, budget) for c in curves])
+    return Search(
+        auc=statistics.interval([areas[:, None]], statistics.mean),
+        checkpoints={k: _at(curves, k) for k in track.checkpoints if k <= budget},
+        acceleration=_acceleration(runs, curves, rivals, track),
+        regret=regret(runs, track),
+        surrogate_gap=_gap(runs, curves, judged, track),
+    )
+
+
+def _at(curves: Sequence[Curve], call: int) -> float:
+    return float(statistics.iqm(np.array([design_metrics.at_call(c.spent, c.best, call) for c in curves])))
+
+
+def _acceleration(
+    runs: Sequence[Run], curves: Sequence[Curve], rivals: Sequence[Run], track: Track
+) -> tuple[float, bool] | None:
+    """Of equal calls only: None where random search counted something else, or never found anything."""
+    if any(run.unit != runs[0].unit for run in rivals):
+        return None
+    theirs = [c for c in (curve(run, track) for run in rivals) if c is not None and len(c.best)]
+    if not theirs or not np.median([c.best[-1] for c in theirs]) > 0:
+        return None
+    return design_metrics.acceleration([_by_call(c) for c in curves], [_by_call(c) for c in theirs])
+
+
+def _by_call(c: Curve) -> np.ndarray:
+    """(calls,) the best so far after every call."""
+    calls = np.arange(1, int(c.spent[-1]) + 1)
+    there = np.searchsorted(c.spent, calls, side="right")
+    return np.concatenate([[0.0], c.best])[there]
+
+
+def regret(runs: Sequence[Run], track: Track) -> float:
+    """See `Search.regret`."""
+    score = track.score
+    if not isinstance(score, Values):
+        return float("nan")
+    found = [[r["values"].get(score.value) for r in run.records if r["feasible"]] for run in runs]
+    whole = [[value for value in values if value is not None] for values in found]
+    regrets = [design_metrics.simple_regret(values, score.reference, score.sign) for values in whole if values]
+    return float(np.mean(regrets)) if regrets else float("nan")
+
+
+def _gap(runs: Sequence[Run], curves: Sequence[Curve], judged: np.ndarray, track: Track) -> float:
+    asked = any(run.spent.get("surrogate_calls", 0) > 0 for run in runs)
+    if not (asked and track.hand_in):
+        return float("nan")
+    return design_metrics.surrogate_gap([float(c.best[-1]) for c in curves], judged.tolist())
