@@ -25,6 +25,8 @@ PLACES = {
     "cma": ("agents/cma.py",),
     "optuna": ("agents/tpe.py",),
     "moocore": ("agents/pareto.py",),
+    "onnx": ("agents/onnx_",),
+    "onnxruntime": ("agents/onnx_worker.py",),
     "pybamm": ("envs/charging/",),
     "casadi": ("envs/charging/",),
     "ase": ("envs/cathode/", "envs/solvent/"),
