@@ -22,6 +22,8 @@ from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.scores import Hypervolume
 from voltgym.experiments.tracks import Track
 
+AT_MEAN = "Score at the mean"
+"""What editing environments call the score without pessimism."""
 CURVE_FILE = "curve.jsonl"
 """In the run folder: how a training or a search of numbers went, a line a validation or an evaluation."""
 
@@ -33,12 +35,14 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
     if manifest["status"] != "finished":
         raise VoltGymError(run.how_far())
     verdicts = _verdicts(folder)
-    records = read_records(run.records_file)
-    if track.hand_in and verdicts:
-        records = hand_in(verdicts, track, entry, config["seed"], manifest.get("spent"))
-    chosen = [r for r in records if r["env_id"] == track.env_id and r["split"] == track.split]
+    records = [r for r in read_records(run.records_file) if r["split"] == track.split]
+    if track.hand_in:
+        found = verdicts or _handed(records)
+        records = hand_in(found, track, entry, config["seed"], manifest.get("spent"))
+    chosen = [r for r in records if r["env_id"] == track.env_id]
     if not chosen:
         raise VoltGymError(f"{folder} has no records of {track.env_id}, split {track.split!r}")
+    learned = track.hand_in and config["env"]["kwargs"].get("property_model") == "surrogate"
     chosen.sort(key=lambda r: r["episode"])
     return Run(
         track=track.name,
@@ -52,6 +56,7 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
         seconds=_seconds(manifest),
         fingerprint=str(chosen[0]["fingerprint"].get("golden")),
         config_hash=config_hash,
+        surrogate_gap=surrogate_gap(verdicts, chosen) if learned else None,
         records=chosen,
         curve=_of_designs(verdicts, track) if verdicts else _of_numbers(folder),
     )
@@ -81,6 +86,28 @@ def hand_in(
         training=spent,
     )
     return [{**record, "episode": place} for place, record in enumerate(records)]
+
+
+def _handed(records: Sequence[Record]) -> list[Verdict]:
+    """The designs that the episodes of a run ended with: of a search of numbers its best one."""
+    out = [
+        Verdict(r["design"], r["return"], {}, True, 0, place) for place, r in enumerate(records, 1) if r.get("design")
+    ]
+    return list({v.key: v for v in out}.values())
+
+
+def surrogate_gap(verdicts: Sequence[Verdict], records: Sequence[Record]) -> float | None:
+    """Score on what was learned less that on the physics, both at the mean, over the designs handed in.
+
+    None where the search asked the physics itself, or nothing was handed in.
+    """
+    said = {v.key: v.values.get(AT_MEAN) for v in verdicts}
+    gaps = [
+        said[r["design"]] - r["values"][AT_MEAN]
+        for r in records
+        if said.get(r.get("design")) is not None and r["values"].get(AT_MEAN) is not None
+    ]
+    return float(np.mean(gaps)) if gaps else None
 
 
 def _verdicts(folder: Path) -> list[Verdict]:

@@ -57,6 +57,9 @@ class Run:
     trust: str = "self-reported"
     author: str = "voltgym"
     config_hash: str = ""
+    surrogate_gap: float | None = None
+    """What learned properties promised of the designs handed in beyond what physics says, on average; None where the
+    physics was asked in the first place."""
     records: Sequence[Record] = field(default=(), repr=False)
     """One an episode, in their order."""
     curve: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
