@@ -119,15 +119,6 @@ def simple_regret(values: Sequence[float], reference: float, sign: int) -> float
     return sign * reference - max(sign * value for value in values) if values else float("nan")
 
 
-def surrogate_gap(promised: Sequence[float], judged: Sequence[float]) -> float:
-    """The mean score of designs under the model that they were chosen with, less the mean on the physics, paired.
-
-    Above 0 the search has exploited its model. NaN of no designs.
-    """
-    gaps = [one - other for one, other in zip(promised, judged, strict=True)]
-    return float(np.mean(gaps)) if gaps else float("nan")
-
-
 def diversity(similarity: np.ndarray) -> float:
     """1 less the mean similarity of two different designs, of an (n, n) matrix of them; NaN of fewer than two."""
     n = len(similarity)

@@ -131,7 +131,9 @@ def train_test_gap(train: Sequence[Record], test: Sequence[Record], name: str, s
         sign: 1 where a larger value is better, -1 where a smaller one is.
     """
     seen, unseen = (values([r for r in group if r["feasible"] is not False], name) for group in (train, test))
-    means = [float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan for found in (seen, unseen)]
+    means = [
+        float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan for found in (seen, unseen)
+    ]
     return sign * (means[0] - means[1])
 
 

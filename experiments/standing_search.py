@@ -40,7 +40,8 @@ class Search:
     """What the best feasible design misses of the reference, in the unit of the value; the mean over the runs that
     have one. NaN where the reference is no number."""
     surrogate_gap: float
-    """The score that the surrogate promised of what was handed in, less the score on the physics; NaN without one."""
+    """What learned properties promised of the designs handed in beyond what the physics says, the mean over the runs
+    where that is known, in the unit of the value; NaN without one."""
 
 
 def curve(run: Run, track: Track) -> Curve | None:
@@ -56,12 +57,11 @@ def curve(run: Run, track: Track) -> Curve | None:
     return Curve(spent[order], design_metrics.best_so_far(np.array(found)[order]))
 
 
-def search(runs: Sequence[Run], judged: np.ndarray, rivals: Sequence[Run], track: Track) -> Search | None:
+def search(runs: Sequence[Run], rivals: Sequence[Run], track: Track) -> Search | None:
     """What the searches of an entry say; None where a run has no curve.
 
     Args:
         runs: of one entry.
-        judged: (runs,) their scores on the physics.
         rivals: the runs of random search; none if there are none.
         track: of all.
     """
@@ -76,7 +76,7 @@ def search(runs: Sequence[Run], judged: np.ndarray, rivals: Sequence[Run], track
         checkpoints={k: _at(curves, k) for k in track.checkpoints if k <= budget},
         acceleration=_acceleration(runs, curves, rivals, track),
         regret=regret(runs, track),
-        surrogate_gap=_gap(runs, curves, judged, track),
+        surrogate_gap=_gap(runs),
     )
 
 
@@ -114,8 +114,6 @@ def regret(runs: Sequence[Run], track: Track) -> float:
     return float(np.mean(regrets)) if regrets else float("nan")
 
 
-def _gap(runs: Sequence[Run], curves: Sequence[Curve], judged: np.ndarray, track: Track) -> float:
-    asked = any(run.spent.get("surrogate_calls", 0) > 0 for run in runs)
-    if not (asked and track.hand_in):
-        return float("nan")
-    return design_metrics.surrogate_gap([float(c.best[-1]) for c in curves], judged.tolist())
+def _gap(runs: Sequence[Run]) -> float:
+    known = [run.surrogate_gap for run in runs if run.surrogate_gap is not None]
+    return float(np.mean(known)) if known else float("nan")

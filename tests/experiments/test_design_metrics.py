@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from voltgym.agents.oracle import Verdict
+from voltgym.experiments import design_metrics
 from voltgym.experiments.design_metrics import (
     acceleration,
     auc_top,
@@ -121,3 +122,27 @@ def test_the_interval_covers() -> None:
     rng = np.random.default_rng(0)
     hits = [low <= 0 <= high for low, high in (interval(rng.normal(size=30)) for _ in range(60))]
     assert 0.85 <= np.mean(hits) <= 1.0
+
+
+def test_best_so_far_never_falls_and_begins_at_nothing() -> None:
+    assert design_metrics.best_so_far(np.array([-1.0, np.nan, 0.5, 0.2])).tolist() == [0, 0, 0.5, 0.5]
+
+
+def test_a_sparse_curve_has_the_area_of_the_full_one() -> None:
+    full = np.array([0.0, 0.2, 0.2, 0.6, 0.6, 0.6])
+    sparse = design_metrics.auc_best(np.array([2, 4]), np.array([0.2, 0.6]), 6)
+    assert sparse == pytest.approx(design_metrics.auc_top(full, 1, 6))
+    assert design_metrics.auc_best(np.array([7]), np.array([1.0]), 6) == 0.0
+    with pytest.raises(MetricError, match="budget"):
+        design_metrics.auc_best(np.array([1]), np.array([1.0]), 0)
+
+
+def test_a_curve_is_read_where_it_was_last_known() -> None:
+    calls, best = np.array([2, 4]), np.array([0.2, 0.6])
+    assert [design_metrics.at_call(calls, best, k) for k in (1, 2, 3, 4, 9)] == [0.0, 0.2, 0.2, 0.6, 0.6]
+
+
+def test_regret_is_what_the_best_misses_either_way() -> None:
+    assert design_metrics.simple_regret([3.0, 5.0], 8.0, 1) == 3.0
+    assert design_metrics.simple_regret([3.0, 5.0], 2.5, -1) == 0.5
+    assert np.isnan(design_metrics.simple_regret([], 1.0, 1))
