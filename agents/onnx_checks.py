@@ -31,7 +31,6 @@ ReduceMean ReduceMin ReduceSum Relu Reshape Selu Shape Sigmoid Sign Slice Softma
 Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """
 OPERATORS = frozenset(_NAMES.split())
-)
 """No control flow, nothing random, nothing that makes a large tensor of a small one."""
 
 TYPES = {
