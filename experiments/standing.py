@@ -38,7 +38,8 @@ class Standing:
     provisional: bool
     """Fewer than ten seeds."""
     feasible: float
-    """The share of feasible episodes; NaN where there is nothing to judge by."""
+    """The share of feasible episodes; with designs, of runs whose first one is feasible (of a front: any). NaN where
+    there is nothing to judge by."""
     violated: float
     """The share of steps that violate a limit."""
     value: float

@@ -68,8 +68,8 @@ def _problem_fault(records: Sequence[Record], track: Track) -> str:
 
 
 def _arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is part of the answer: a design that is handed in is where its episode starts."""
-    return {name: _plain(value) for name, value in kwargs.items() if name not in ("start", "split")}
+    """Without what is part of the answer: a design that is handed in is where its episode starts, made in any way."""
+    return {name: _plain(value) for name, value in kwargs.items() if name not in ("start", "action", "split")}
 
 
 def _plain(value: Any) -> Any:

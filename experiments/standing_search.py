@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voltgym.experiments import design_metrics, statistics
+from voltgym.experiments import design_metrics, metrics, statistics
 from voltgym.experiments.results import Run
 from voltgym.experiments.scores import Values
 from voltgym.experiments.statistics import Interval
@@ -39,6 +39,8 @@ class Search:
     regret: float
     """What the best feasible design misses of the reference, in the unit of the value; the mean over the runs that
     have one. NaN where the reference is no number."""
+    handed_in: float
+    """The share of all designs handed in that the physics finds feasible; NaN of none."""
     surrogate_gap: float
     """What learned properties promised of the designs handed in beyond what the physics says, the mean over the runs
     where that is known, in the unit of the value; NaN without one."""
@@ -76,6 +78,7 @@ def search(runs: Sequence[Run], rivals: Sequence[Run], track: Track) -> Search |
         checkpoints={k: _at(curves, k) for k in track.checkpoints if k <= budget},
         acceleration=_acceleration(runs, curves, rivals, track),
         regret=regret(runs, track),
+        handed_in=metrics.feasible_rate([record for run in runs for record in run.records]),
         surrogate_gap=_gap(runs),
     )
 

@@ -71,7 +71,7 @@ def _standing(runs: Sequence[Run], track: Track, good: Sequence[Run], fault: str
         runs=tuple(runs),
         fixed=fixed,
         provisional=not fixed and len(runs) < ENOUGH_RUNS,
-        feasible=_share(runs),
+        feasible=_share(runs, track),
         violated=metrics.violated_step_rate(records),
         value=NAN,
         margins=metrics.worst_margins(records),
@@ -127,10 +127,19 @@ def _rivals(runs: Sequence[Run]) -> list[Run]:
     return []
 
 
-def _share(runs: Sequence[Run]) -> float:
-    judged = [r["feasible"] for run in runs for r in run.records if r["feasible"] is not None]
-    judged += [False for run in runs if not run.records]
+def _share(runs: Sequence[Run], track: Track) -> float:
+    """See `Standing.feasible`. A run that hands in nothing is not feasible."""
+    judged = [feasible for run in runs for feasible in _judged(run, track) if feasible is not None]
     return float(np.mean(judged)) if judged else NAN
+
+
+def _judged(run: Run, track: Track) -> list[bool | None]:
+    found: list[bool | None] = [record["feasible"] for record in run.records]
+    if isinstance(track.score, Hypervolume):
+        return [any(found)]
+    if isinstance(track.score, Values):
+        return found[:1] or [False]
+    return found or [False]
 
 
 def _value(runs: Sequence[Run], score: Interval, track: Track) -> float:

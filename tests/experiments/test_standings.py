@@ -218,3 +218,22 @@ def test_texts() -> None:
     assert percent(0.001) == "0.1 %"
     assert interval_text(Interval(0.931, 0.9, 0.95)) == "0.93 [0.90, 0.95]"
     assert interval_text(Interval(0.5, float("nan"), float("nan"))) == "0.50"
+
+
+def test_designs_are_feasible_by_what_is_scored() -> None:
+    track, front = toys.designs(), toys.pareto()
+    for each, shares in ((track, (0.0, 1.0)), (front, (1.0, 1.0))):
+        run = toys.design_run(each, "botorch", 0, 0.9)
+        spoilt = [{**record, "feasible": k > 0} for k, record in enumerate(run.records)]
+        kept = [{**record, "feasible": k == 0} for k, record in enumerate(run.records)]
+        found = [by_name([replace(run, records=r)], each)["botorch/ranked"] for r in (spoilt, kept)]
+        assert tuple(s.feasible for s in found) == shares
+        assert found[1].search is not None
+        assert found[1].search.handed_in == pytest.approx(0.2)
+
+
+def test_the_way_of_acting_is_no_other_problem() -> None:
+    track = toys.designs(env_kwargs={"property_model": "xtb", "action": "edits"})
+    run = toys.design_run(track, "botorch", 0, 0.9)
+    changed = [{**r, "env_kwargs": {**r["env_kwargs"], "action": "continuous"}} for r in run.records]
+    assert by_name([replace(run, records=changed)], track)["botorch/ranked"].rank
