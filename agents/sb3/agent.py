@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -53,8 +54,11 @@ class SB3Agent:
 
     Args:
         algorithm: the class, as a dotted path: ``stable_baselines3.PPO``, ``stable_baselines3.SAC``, ...
+        policy: the algorithm's name of its networks: ``MlpPolicy``, or ``MlpLstmPolicy`` for one with a memory.
         hyperparameters: its keyword arguments.
         policy_kwargs: its policy's; classes, such as ``activation_fn``, as dotted paths.
+        action_noise: standard deviation of the Gaussian noise on the actions, which learn as [-1, 1], in training; for
+            algorithms whose policy has none of its own, such as TD3.
         final_learning_rate: where the learning rate ends, linearly; None for a constant one.
         num_envs: how many episodes run side by side.
         validate_every: steps between validations. They are charged as ``validation_steps``, beside the budget.
@@ -75,14 +79,18 @@ class SB3Agent:
             on those that it knows (a memory of what was tried, as Blaschke et al. 2020, J. Cheminform. 12, 68, gave
             to molecule design; from memory).
         episode_steps: edits of an episode in training; None for as many as the environment allows.
+        training_kwargs: arguments of the environment to change while learning, such as ``margin`` or ``penalty`` of
+            FastCharge, which shape the reward; the policy is validated and judged without them.
     """
 
     def __init__(
         self,
         algorithm: str = "stable_baselines3.PPO",
         *,
+        policy: str = "MlpPolicy",
         hyperparameters: Mapping[str, Any] | None = None,
         policy_kwargs: Mapping[str, Any] | None = None,
+        action_noise: float | None = None,
         final_learning_rate: float | None = None,
         num_envs: int = 64,
         validate_every: int = 50_000,
@@ -100,19 +108,26 @@ class SB3Agent:
         elite_share: float = 0.0,
         repeat_penalty: float = 0.0,
         episode_steps: int | None = None,
+        training_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         check_name("unit", unit, UNITS)
         self.unit, self.max_steps_per_design = unit, whole_number("max_steps_per_design", max_steps_per_design)
         self.elite = whole_number("elite", elite, least=0)
         self.elite_share = number("elite_share", elite_share, "a share in [0, 1]", high=1.0)
         self.shorter = {} if episode_steps is None else {"max_steps": whole_number("episode_steps", episode_steps)}
+        self.changes = {**(training_kwargs or {}), **self.shorter}
         self.algorithm, self.name = find_class(algorithm, BaseAlgorithm), algorithm
         self.hyperparameters, self.policy_kwargs = dict(hyperparameters or {}), dict(policy_kwargs or {})
         _check_names(f"hyper-parameter of {algorithm}", self.hyperparameters, self.algorithm)
         for name in sorted(FRACTIONS & set(self.hyperparameters)):
             number(f"hyperparameters.{name}", self.hyperparameters[name], "a number in [0, 1]", high=1.0)
-        self.policy_class = self.algorithm.policy_aliases["MlpPolicy"]
+        check_name(f"policy of {algorithm}", policy, self.algorithm.policy_aliases)
+        self.policy, self.policy_class = policy, self.algorithm.policy_aliases[policy]
         _check_names(f"policy argument of {algorithm}", self.policy_kwargs, self.policy_class)
+        self.noise = (
+            {} if action_noise is None else {"action_noise": number("action_noise", action_noise, "a number >= 0")}
+        )
+        _check_names(f"argument of {algorithm}", self.noise, self.algorithm)
         for name, count in {
             "num_envs": num_envs,
             "threads": threads,
@@ -140,7 +155,7 @@ class SB3Agent:
     ) -> Policy:
         """Learn within ``budget`` of the agent's unit; see the class. ``self.ledger`` is what was spent."""
         torch.set_num_threads(self.threads)
-        env = make_training_env(env_id, {**env_kwargs, **self.shorter}, self.num_envs, **self.reward)
+        env = make_training_env(env_id, {**env_kwargs, **self.changes}, self.num_envs, **self.reward)
         self.ledger = env.ledger
         about = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "agent": self._about()}
         try:
@@ -203,11 +218,14 @@ class SB3Agent:
         }
         if self.final_learning_rate is not None and "learning_rate" in given:
             given["learning_rate"] = LinearSchedule(given["learning_rate"], self.final_learning_rate, 1.0)
+        for name, sigma in self.noise.items():
+            zero = np.zeros(env.action_space.shape or ())
+            given[name] = NormalActionNoise(zero, np.full_like(zero, sigma))
         shape = {name: find_class(v) if isinstance(v, str) else v for name, v in self.policy_kwargs.items()}
         if "use_masking" in inspect.signature(self.algorithm.learn).parameters and not env.has_attr("action_masks"):
             raise VoltGymError(f"{self.name} needs an environment with `action_masks`; this one has none: use PPO")
         try:
-            return self.algorithm("MlpPolicy", env, policy_kwargs=shape, seed=seed, **{"device": "cpu", **given})
+            return self.algorithm(self.policy, env, policy_kwargs=shape, seed=seed, **{"device": "cpu", **given})
         except VoltGymError:
             raise
         except (TypeError, ValueError, AssertionError) as error:
@@ -231,8 +249,11 @@ class SB3Agent:
     def _about(self) -> dict[str, Any]:
         rest = {**self.reward, "num_envs": self.num_envs, "policy": self.policy_kwargs}
         if self.unit == UNIT:
-            rest |= {"elite": self.elite, "elite_share": self.elite_share, **self.shorter}
-        return {"algorithm": self.name, **self.hyperparameters, **rest}
+            rest |= {"elite": self.elite, "elite_share": self.elite_share}
+        rest |= self.changes
+        if self.policy != "MlpPolicy":
+            rest |= {"network": self.policy}
+        return {"algorithm": self.name, **self.hyperparameters, **rest, **self.noise}
 
 
 def find_class(path: str, base: type = object) -> Any:
