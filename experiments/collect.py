@@ -58,7 +58,7 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
         config_hash=config_hash,
         surrogate_gap=surrogate_gap(verdicts, chosen) if learned else None,
         records=chosen,
-        curve=_of_designs(verdicts, track) if verdicts else _of_numbers(folder),
+        curve=curve_of_designs(verdicts, track) if verdicts else _of_numbers(folder),
     )
 
 
@@ -115,7 +115,7 @@ def _verdicts(folder: Path) -> list[Verdict]:
     return [Verdict(**line) for line in read_json_lines(file)] if file.exists() else []
 
 
-def _of_designs(verdicts: Sequence[Verdict], track: Track) -> list[dict[str, Any]]:
+def curve_of_designs(verdicts: Sequence[Verdict], track: Track) -> list[dict[str, Any]]:
     """A step a design; with several objectives its value is the hypervolume so far."""
     values: Sequence[float | None] = [v.value if v.feasible else None for v in verdicts]
     if isinstance(track.score, Hypervolume):
