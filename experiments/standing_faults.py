@@ -55,12 +55,15 @@ def _listed(numbers: Sequence[int]) -> str:
 
 def _problem_fault(records: Sequence[Record], track: Track) -> str:
     """A record of another environment, split or arguments is of another problem."""
-    expected = _arguments(track.env_kwargs)
+    expected, before = _arguments(track.env_kwargs), None
     for record in records:
         where = record["env_id"].rpartition(":")[2], record["split"]
         if where != (track.env_id.rpartition(":")[2], track.split):
             return f"episode {record['episode']} is of {where[0]}, split {where[1]!r}"
-        found = _arguments(record["env_kwargs"])
+        if record["env_kwargs"] is before:
+            continue
+        before = record["env_kwargs"]
+        found = _arguments(before)
         if found != expected:
             names = sorted(n for n in {**found, **expected} if found.get(n) != expected.get(n))
             return f"episode {record['episode']} was run with other arguments: {', '.join(names)}"

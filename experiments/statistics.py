@@ -9,6 +9,7 @@ whose measures these are). Pure functions; nothing here runs an environment or r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -145,16 +146,46 @@ def rank_intervals(
         raise MetricError(f"agents have {sorted(lengths)} episodes; expected the same ones for all")
     (episodes,) = lengths
     rng = np.random.default_rng(seed)
-    found = np.empty((resamples, len(tables)))
     last = np.array([name in set(below) for name in tables])
+    sizes = sorted({len(table) for table in tables.values()})
+    columns = np.empty((resamples, episodes), dtype=int)
+    draws = {n: np.empty((resamples, n), dtype=int) for n in sizes}
     for k in range(resamples):
-        columns = rng.integers(episodes, size=episodes)
-        draws = {n: rng.integers(n, size=n) for n in sorted({len(table) for table in tables.values()})}
-        value = np.array([statistic(table[draws[len(table)]][:, columns].ravel()) for table in tables.values()])
+        columns[k] = rng.integers(episodes, size=episodes)
+        for n in sizes:
+            draws[n][k] = rng.integers(n, size=n)
+    drawn = _means if statistic is mean else partial(_statistics, statistic)
+    values = drawn(list(tables.values()), draws, columns)
+    found = np.empty(values.shape)
+    for k, value in enumerate(values):
         beats = (value[None, :] > value[:, None]) & (last[None, :] == last[:, None]) | (last[:, None] & ~last[None, :])
         found[k] = 1 + beats.sum(axis=1)
     ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0, method="nearest").astype(int)
     return {name: Rank(int(ends[0, j]), int(ends[1, j]), float(found[:, j].mean())) for j, name in enumerate(tables)}
+
+
+Draws = Mapping[int, np.ndarray]
+"""(resamples, n) drawn rows of n, by n."""
+
+
+def _statistics(statistic: Statistic, tables: Sequence[np.ndarray], rows: Draws, columns: np.ndarray) -> np.ndarray:
+    """(resamples, tables) ``statistic`` of each (runs, episodes) table at drawn rows and columns."""
+    found = [
+        [statistic(table[r][:, c].ravel()) for r, c in zip(rows[len(table)], columns, strict=True)] for table in tables
+    ]
+    return np.array(found).T
+
+
+def _means(tables: Sequence[np.ndarray], rows: Draws, columns: np.ndarray) -> np.ndarray:
+    """What `_statistics` gives of `mean`, from how often each row and column was drawn."""
+    shares = {n: _shares(drawn, n) for n, drawn in rows.items()}
+    across = _shares(columns, columns.shape[1])
+    return np.column_stack([((shares[len(table)] @ table) * across).sum(axis=1) for table in tables])
+
+
+def _shares(drawn: np.ndarray, n: int) -> np.ndarray:
+    """(resamples, n) how often each of n was drawn, as a share."""
+    return np.array([np.bincount(one, minlength=n) for one in drawn]) / n
 
 
 def _checked(scores: np.ndarray) -> np.ndarray:

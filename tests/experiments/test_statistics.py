@@ -103,3 +103,13 @@ def test_what_cannot_be_counted() -> None:
         rank_intervals({"a": np.ones((2, 3)), "b": np.ones((2, 4))})
     with pytest.raises(MetricError, match="the same ones"):
         probability_of_improvement([np.ones((2, 3))], [np.ones((2, 4))])
+
+
+def test_ranks_by_the_mean_are_those_of_any_statistic_that_is_the_mean() -> None:
+    rng = np.random.default_rng(3)
+    scores = {
+        name: rng.normal(k / 4, 1, (runs, 7)) for k, (name, runs) in enumerate(zip("abcd", (1, 5, 5, 3), strict=True))
+    }
+    quick = statistics.rank_intervals(scores, ["d"], statistic=statistics.mean, resamples=200)
+    slow = statistics.rank_intervals(scores, ["d"], statistic=lambda x: x.mean(axis=-1), resamples=200)
+    assert quick == slow
