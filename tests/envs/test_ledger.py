@@ -49,6 +49,7 @@ def test_looking_ahead_is_charged_for_itself() -> None:
     core.peek(rows, np.ones((2, 1)))
     with pytest.raises(BudgetExhausted):
         core.peek(rows, np.ones((2, 1)))
+    assert core.ledger.spent.pop("solver_ms") > 0  # looking ahead takes the solver's time, too
     assert dict(core.ledger.spent) == {"redraws": 0, "lookahead_steps": 2}
     core.step(rows, np.ones((2, 1)))
     assert core.ledger.spent["env_steps"] == 2
@@ -73,3 +74,13 @@ class Constant:
 
     def policy(self, x: np.ndarray, episodes: Any) -> Any:
         return lambda observation: x
+
+
+def test_the_time_of_the_solver_is_counted_and_not_limited() -> None:
+    core, rows = make_episodes(ENV, 2), np.arange(2)
+    core.reset(rows, [np.random.default_rng(i) for i in rows])
+    core.ledger.limit(solver_ms=0)
+    core.step(rows, np.ones((2, 1)))
+    once = core.ledger.spent["solver_ms"]
+    core.step(rows, np.ones((2, 1)))
+    assert 0 < once < core.ledger.spent["solver_ms"]
