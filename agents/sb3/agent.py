@@ -271,7 +271,15 @@ def find_class(path: str, base: type = object) -> Any:
 
 
 def _check_names(what: str, given: Mapping[str, Any], function: Any) -> None:
-    known = list(inspect.signature(function).parameters)
+    known = _parameters(function)
     for name in given:
         if name not in known:
             raise UnknownName(what, name, known)
+
+
+def _parameters(function: Any) -> list[str]:
+    """Names that can be given to a class; one that passes ``**names`` on also takes those of its base class."""
+    found = inspect.signature(function).parameters
+    passed_on = [name for name, parameter in found.items() if parameter.kind is parameter.VAR_KEYWORD]
+    base = getattr(function, "__bases__", ())[:1] if passed_on else ()
+    return [name for name in found if name not in passed_on] + [name for kind in base for name in _parameters(kind)]
