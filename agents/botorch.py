@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from voltgym.agents.base import Policy, Progress
-from voltgym.agents.botorch_parts import first_outcome, numerical_errors, squash
-from voltgym.agents.points import Point, main_value
-from voltgym.agents.search import DesignSearch, Propose, scale
+from voltgym.agents.botorch_parts import first_outcome, numerical_errors, outcomes, sobol
+from voltgym.agents.points import Point
+from voltgym.agents.search import DesignSearch, Propose
 from voltgym.envs.errors import whole_number
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem
@@ -99,20 +99,14 @@ class BoTorchAgent:
         first = self.initial if self.initial is not None else max(8, 2 * len(low))
         first = max(2, min(first, budget // 2 if self.initial is None else budget))
         if len(points) < first:
-            return low + self._sobol(len(low), len(points), min(n, first - len(points)), seed) * (high - low)
+            return low + sobol(len(low), len(points), min(n, first - len(points)), seed) * (high - low)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # BoTorch's numerical advice; what counts is the evaluation
                 unit = self._propose(problem, points, n, seed)
         except numerical_errors():  # a model that cannot be fitted is no reason to lose the search: look elsewhere
-            unit = self._sobol(len(low), len(points), n, seed)
+            unit = sobol(len(low), len(points), n, seed)
         return low + np.clip(unit, 0, 1) * (high - low)
-
-    def _sobol(self, d: int, skip: int, n: int, seed: int) -> np.ndarray:
-        import torch
-
-        engine = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed)
-        return engine.draw(skip + n, dtype=torch.double)[skip:].numpy()
 
     def _propose(self, problem: DesignProblem, points: Sequence[Point], n: int, seed: int) -> np.ndarray:
         """(n, d) designs in the unit cube with the largest expected feasible improvement."""
@@ -124,7 +118,7 @@ class BoTorchAgent:
         torch.manual_seed(int(np.random.SeedSequence([seed, len(points)]).generate_state(1)[0]))
         low, high = problem.bounds
         x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
-        merit, slacks, margins = self._outcomes(problem, points)
+        merit, slacks, margins = outcomes(problem, points, self.search.margin, self.log_value)
         model = SingleTaskGP(x, torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double))
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         feasible = np.array([point.feasible for point in points])
@@ -170,19 +164,3 @@ class BoTorchAgent:
             acquisition, bounds, 1, self.restarts, batch_initial_conditions=starts[best], options=options
         )
         return found.detach()
-
-    def _outcomes(self, problem: DesignProblem, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What is modelled: merits (n,), larger is better; slacks (n, m) that vary and their margins, both squashed."""
-        sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
-        value = np.array([np.nan if point.value is None else point.value for point in points])
-        merit = sign * (np.log(value) if self.log_value else value)
-        reached = np.isfinite(merit)
-        worst = merit[reached].min() if reached.any() else 0.0  # nothing reached its goal yet: only the slacks guide
-        merit = np.where(reached, merit, worst)
-        names = list(points[0].slacks)
-        raw = np.array([[point.slacks[name] for name in names] for point in points])
-        raw = np.where(reached[:, None], raw, np.minimum(raw, 0))  # kept, but the demanding part never came
-        slacks = squash(raw)
-        margins = squash(np.array([self.search.margin(name) / scale(name, problem) for name in names]))
-        vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
-        return merit, slacks[:, vary], margins[vary]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from voltgym.agents.points import Point, failed, main_value
+from voltgym.agents.search import scale
+from voltgym.envs.problem import DesignProblem
 
 
 def squash(slack: np.ndarray) -> np.ndarray:
@@ -12,6 +17,40 @@ def squash(slack: np.ndarray) -> np.ndarray:
     worse, and below 2 where kept, since how well a limit is kept does not matter.
     """
     return np.where(slack < 0, -5 * np.log1p(np.maximum(-slack, 0) / 5), 2 * np.tanh(slack / 2))
+
+
+def outcomes(
+    problem: DesignProblem, points: Sequence[Point], margin: Callable[[str], float], log_value: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is modelled: merits (n,), larger is better; slacks (n, m) that vary and their margins (m,), both squashed.
+
+    A design without a value is given the worst merit. The slacks of one that failed are from before the failure: it is
+    given the lowest of the others, at most 0, since models that believe them are drawn to where everything fails.
+    ``margin`` is how much of a slack must be left, by name; ``log_value`` takes the logarithm of the value.
+    """
+    sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
+    value = np.array([np.nan if point.value is None else point.value for point in points])
+    merit = sign * (np.log(value) if log_value else value)
+    reached = np.isfinite(merit)
+    worst = merit[reached].min() if reached.any() else 0.0  # nothing reached its goal yet: only the slacks guide
+    merit = np.where(reached, merit, worst)
+    names = list(points[0].slacks)
+    raw = np.array([[point.slacks[name] for name in names] for point in points])
+    raw = np.where(reached[:, None], raw, np.minimum(raw, 0))  # kept, but the demanding part never came
+    fell = np.array([failed(point) for point in points])
+    raw[fell] = np.minimum(raw[fell], raw[~fell].min(axis=0, initial=0.0))
+    slacks = squash(raw)
+    margins = squash(np.array([margin(name) / scale(name, problem) for name in names]))
+    vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
+    return merit, slacks[:, vary], margins[vary]
+
+
+def sobol(d: int, skip: int, n: int, seed: int) -> np.ndarray:
+    """(n, d) points in the unit cube: those of a scrambled Sobol sequence after the first ``skip``."""
+    import torch
+
+    engine = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed)
+    return engine.draw(skip + n, dtype=torch.double)[skip:].numpy()
 
 
 def first_outcome(samples: Any, X: Any = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voltgym.agents.base import DAMAGE, check_same, said
+from voltgym.envs.episodes import COMPLETED
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.problem import DesignProblem
 
@@ -68,14 +69,19 @@ def main_value(problem: DesignProblem) -> tuple[str, str]:
     return next(iter(problem.objective.directions.items()))
 
 
+def failed(point: Point) -> bool:
+    """A failure ended an episode: the slacks are those from before it, which tell little of the design."""
+    return point.slacks.get(COMPLETED, 1.0) < 0
+
+
 def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
-    """The best feasible point, or the one that violates least."""
+    """The best feasible point, or the one that violates least of those that did not fail."""
     sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
 
-    def merit(point: Point) -> tuple[bool, float]:
+    def merit(point: Point) -> tuple[int, float]:
         if point.feasible and point.value is not None:
-            return True, sign * point.value
-        return False, sum(min(slack, 0.0) for slack in point.slacks.values())
+            return 2, sign * point.value
+        return int(not failed(point)), sum(min(slack, 0.0) for slack in point.slacks.values())
 
     return max(points, key=merit)
 
@@ -83,10 +89,14 @@ def best_of(points: Sequence[Point], problem: DesignProblem) -> Point:
 def fitness(points: Sequence[Point], problem: DesignProblem) -> np.ndarray:
     """(n,) larger is better: the signed value of a feasible point; any other comes below all that are feasible.
 
-    Those are ordered by how far they violate their slacks, in scales, at most ``MOST_VIOLATED`` each.
+    Those are ordered by how far they violate their slacks, in scales, at most ``MOST_VIOLATED`` each; where the design
+    failed, every slack counts as violated so far.
     """
     sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
-    broken = [sum(min(max(-slack, 0.0), MOST_VIOLATED) for slack in p.slacks.values()) for p in points]
+    broken = [
+        sum(MOST_VIOLATED if failed(p) else min(max(-slack, 0.0), MOST_VIOLATED) for slack in p.slacks.values())
+        for p in points
+    ]
     return np.array(
         [
             WORST - far if p.value is None or not p.feasible else sign * p.value
