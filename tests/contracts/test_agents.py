@@ -38,6 +38,8 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     "random_points": (12, {"batch_size": 5}),
     "cma": (12, {"population": 4}),
     "tpe": (12, {"initial": 5}),
+    "turbo": (12, {"initial": 4, "batch_size": 2, "candidates": 50}),
+    "scbo": (12, {"initial": 4, "batch_size": 2, "candidates": 50}),
 }
 """The agents that apply to any environment with a Box: a budget in their unit, and what makes them small."""
 DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
