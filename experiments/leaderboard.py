@@ -7,7 +7,12 @@ from importlib import import_module
 
 from voltgym.envs.errors import UnknownName, VoltGymError
 
-SUBCOMMANDS = {"build": "leaderboard_build", "submit": "submission_submit", "verify": "submission_verify"}
+SUBCOMMANDS = {
+    "build": "leaderboard_build",
+    "submit": "submission_submit",
+    "verify": "submission_verify",
+    "replay": "submission_replay",
+}
 """The module of each: it has ``run(argv)``."""
 
 USAGE = """usage: voltgym leaderboard build [out=DIR] [results=DIR]
