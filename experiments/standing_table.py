@@ -78,8 +78,8 @@ def percent(share: float) -> str:
 
 
 def number(value: float) -> str:
-    """Four digits that matter."""
-    return MISSING if value != value else f"{value:.4g}"
+    """Four digits that matter, none of them beyond the fourth decimal place."""
+    return MISSING if value != value else f"{round(value, 4) + 0.0:.4g}"
 
 
 def thousands(value: float) -> str:

@@ -28,6 +28,8 @@ class Series:
     style: int = 0
     worst: np.ndarray | None = None
     """(n,) shown as a band between it and ``y``."""
+    between: tuple[np.ndarray, np.ndarray] | None = None
+    """(n,), (n,) shown as a band between them, in place of ``worst``."""
     marks: Sequence[tuple[float, float]] = ()
     """Points where a limit is broken."""
 
@@ -171,9 +173,10 @@ def _curve(series: Series, x: Scale, y: Scale) -> str:
     keep = np.unique(np.linspace(0, len(series.x) - 1, min(len(series.x), MOST_POINTS)).astype(int))
     xs, ys = series.x[keep], series.y[keep]
     band = ""
-    if series.worst is not None:
-        there = series.worst[keep]
-        corners = [*zip(xs, ys, strict=True), *zip(xs[::-1], there[::-1], strict=True)]
+    edges = series.between or (None if series.worst is None else (series.y, series.worst))
+    if edges is not None:
+        near, far = (edge[keep] for edge in edges)
+        corners = [*zip(xs, near, strict=True), *zip(xs[::-1], far[::-1], strict=True)]
         points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in corners if math.isfinite(b))
         band = f'<polygon class="band" points="{points}"/>'
     shape = f'<path d="{_path(xs, ys, x, y)}"/>'
