@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import gymnasium as gym
 import numpy as np
 
-from voltgym.agents.base import Memory
+from voltgym.agents.base import Memory, Policy
 from voltgym.envs.errors import UnknownName, VoltGymError
 
 Layer = str | tuple[np.ndarray, np.ndarray]
@@ -110,20 +110,51 @@ class MlpPolicy:
 
     def save(self, path: Path) -> None:
         """Write ``weights.npz`` and ``mlp.json`` into the folder ``path``."""
-        path.mkdir(parents=True, exist_ok=True)
-        np.savez(path / "weights.npz", **self.arrays())  # type: ignore[arg-type]
-        (path / "mlp.json").write_text(json.dumps(self.about(), indent=2))
+        save_parts(self, path, FILE)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote."""
-        about = json.loads((path / "mlp.json").read_text())
-        with np.load(path / "weights.npz", allow_pickle=False) as arrays:
-            return cls.build(about, dict(arrays))
+        return cls.build(*load_parts(path, FILE))
+
+
+FILE = "mlp.json"
+WEIGHTS = "weights.npz"
+
+
+class Parts(Policy, Protocol):
+    """A policy that is JSON and named arrays."""
+
+    def about(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON."""
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The weights by name."""
+        ...
+
+    @classmethod
+    def build(cls, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The policy that :meth:`about` and :meth:`arrays` describe."""
+        ...
+
+
+def save_parts(policy: Parts, path: Path, file: str) -> None:
+    """Write the weights and, as ``file``, what the policy says about itself into the folder ``path``."""
+    path.mkdir(parents=True, exist_ok=True)
+    np.savez(path / WEIGHTS, **policy.arrays())  # type: ignore[arg-type]
+    (path / file).write_text(json.dumps(policy.about(), indent=2))
+
+
+def load_parts(path: Path, file: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what :func:`save_parts` wrote."""
+    about = json.loads((path / file).read_text())
+    with np.load(path / WEIGHTS, allow_pickle=False) as arrays:
+        return about, dict(arrays)
 
 
 ACTORS = (
-    ("mlp_extractor.policy_net", "action_net"),  # PPO, A2C and their kin
+    ("mlp_extractor.policy_net", "action_net"),  # PPO, A2C and their kin; above the memory, if they have one
     ("actor.latent_pi", "actor.mu"),  # SAC, TQC
     ("actor.mu",),  # TD3, DDPG
     ("q_net.q_net",),  # DQN

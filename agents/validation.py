@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from voltgym.agents.mlp import MlpPolicy
+from voltgym.agents.base import Memory, Policy
 from voltgym.envs.core import Episodes, make_episodes
 from voltgym.envs.episodes import counted, reached
 from voltgym.envs.ledger import Ledger
+from voltgym.surrogates.base import take
 
 
 def kept(
@@ -60,20 +61,23 @@ class Validation:
         """Steps since this was last asked."""
         return int(self.core.ledger.spent.pop("env_steps", 0))
 
-    def __call__(self, policy: MlpPolicy) -> Score:
+    def __call__(self, policy: Policy) -> Score:
         """Play every episode to its end."""
         core, rows = self.core, np.arange(self.core.n)
         observation, _ = core.reset(rows, [None] * core.n, list(range(core.n)))
         good, reward = np.ones(core.n, dtype=bool), np.zeros(core.n)
         limits = (core.objective.tolerances, core.objective.scales, self.margin)
+        memory: Memory = None
+        first = np.ones(core.n, dtype=bool)
         while rows.size:
             mask = core.masks(rows) if hasattr(core.task, "mask") else None
-            action, _ = policy(observation, mask=mask)
+            action, memory = policy(observation, memory, first, mask)
             observation, gained, terminated, truncated, info = core.step(rows, action)
             reward[rows] += gained
             going = ~(terminated | truncated)
             goal = reached(core.objective, terminated, truncated, info["failure"])
             good[rows] &= kept(counted(core.objective, info["slacks"], ~going), *limits) & (goal | going)
-            rows, observation = rows[going], observation[going]
+            rows, observation, first = rows[going], observation[going], np.zeros(going.sum(), dtype=bool)
+            memory = memory and take(memory, going)
         value = self.sign * core.objective.value(core.measured)[self.name]
         return Score(float(good.mean()), float(value[good].mean()) if good.any() else -np.inf, float(reward.mean()))

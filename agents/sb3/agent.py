@@ -18,7 +18,6 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from voltgym.agents.base import Policy, Progress
 from voltgym.agents.designs import DESIGNS_FILE
-from voltgym.agents.mlp import MlpPolicy
 from voltgym.agents.oracle import UNIT
 from voltgym.agents.sb3.designs import EliteStarts, Recorder
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv, make_training_env
@@ -182,7 +181,7 @@ class SB3Agent:
             core.scenario = EliteStarts(core.scenario, recorder, self.elite_share)
         return recorder
 
-    def _learn(self, env: VoltGymVecEnv | PlainVecEnv, keeper: Keeper, budget: int, seed: int, out: Path) -> MlpPolicy:
+    def _learn(self, env: VoltGymVecEnv | PlainVecEnv, keeper: Keeper, budget: int, seed: int, out: Path) -> Policy:
         model = self._model(env, seed)
         keeper.resume(model)
         if model.num_timesteps:

@@ -6,17 +6,20 @@ import json
 import pickle
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
 
-from voltgym.agents.base import Progress, said
-from voltgym.agents.mlp import MlpPolicy, from_network
+from voltgym.agents import lstm, mlp
+from voltgym.agents.base import Progress, find_class, said
+from voltgym.agents.mlp import Parts
 from voltgym.agents.sb3.designs import Recorder, follow_budget
 from voltgym.agents.sb3.env import PlainVecEnv, VoltGymVecEnv
 from voltgym.agents.validation import Score, Validation
@@ -25,6 +28,12 @@ from voltgym.envs.ledger import Ledger
 
 if TYPE_CHECKING:
     from voltgym.agents.sb3.agent import SB3Agent
+
+EXPORTS: Mapping[type, Callable[..., Parts]] = {
+    RecurrentActorCriticPolicy: lstm.from_network,
+    BasePolicy: mlp.from_network,
+}
+"""What makes a policy of numpy of a network, by the network's kind; the first that fits is taken."""
 
 
 class Checkpoint:
@@ -36,11 +45,12 @@ class Checkpoint:
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         self.file, self.about = folder / "training.pt", json.loads(json.dumps(dict(about), default=str))
 
-    def save(self, model: BaseAlgorithm, ledger: Ledger, best: tuple[Score, MlpPolicy] | None) -> None:
+    def save(self, model: BaseAlgorithm, ledger: Ledger, best: tuple[Score, Parts] | None) -> None:
         """Keep networks, optimisers, replay buffer, counts and the best policy so far."""
         names = model._get_torch_save_params()[1]
         kept_best = best and {
             "score": list(best[0]),
+            "kind": f"{type(best[1]).__module__}.{type(best[1]).__qualname__}",
             "about": json.dumps(best[1].about()),
             "arrays": {name: torch.from_numpy(array) for name, array in best[1].arrays().items()},
         }
@@ -57,7 +67,7 @@ class Checkpoint:
         torch.save(content, part)
         part.replace(self.file)
 
-    def load(self, model: BaseAlgorithm, ledger: Ledger) -> tuple[Score, MlpPolicy] | None:
+    def load(self, model: BaseAlgorithm, ledger: Ledger) -> tuple[Score, Parts] | None:
         """Put what was saved into ``model`` and ``ledger``; returns the best policy so far."""
         if not self.file.exists():
             return None
@@ -85,7 +95,8 @@ class Checkpoint:
         if best is None:
             return None
         arrays = {name: tensor.numpy() for name, tensor in best["arrays"].items()}
-        return Score(*best["score"]), MlpPolicy.build(json.loads(best["about"]), arrays)
+        kind = find_class(best["kind"], ("build",), f"the best policy in {self.file}")
+        return Score(*best["score"]), kind.build(json.loads(best["about"]), arrays)
 
 
 def _replay(model: BaseAlgorithm) -> dict[str, np.ndarray]:
@@ -121,7 +132,7 @@ class Keeper(BaseCallback):
         self.recorder = recorder
         self.agent, self.env, self.validation, self.information = agent, env, validation, information
         self.progress, self.checkpoint, self.curve = progress, checkpoint, out / "curve.jsonl"
-        self.best: tuple[Score, MlpPolicy] | None = None
+        self.best: tuple[Score, Parts] | None = None
         self.total = 0
         self._recent: deque[tuple[float, float]] = deque(maxlen=100)
         self._told_at, self._told, self._validated, self._saved = time.monotonic(), 0, 0, 0
@@ -139,9 +150,10 @@ class Keeper(BaseCallback):
         steps = [json.loads(line)["steps"] if line.endswith("}") else np.inf for line in lines]
         self.curve.write_text("".join(f"{a}\n" for a, at in zip(lines, steps, strict=True) if at <= self._saved))
 
-    def policy(self) -> MlpPolicy:
+    def policy(self) -> Parts:
         """The deterministic actor as it is now."""
-        return from_network(self.model.policy, self.env.physical_space, self.information)
+        export = next(export for kind, export in EXPORTS.items() if isinstance(self.model.policy, kind))
+        return export(self.model.policy, self.env.physical_space, self.information)
 
     def _on_step(self) -> bool:
         if self.recorder:
@@ -160,7 +172,7 @@ class Keeper(BaseCallback):
         if max(self._validated, steps - self.agent.checkpoint_every) >= self._saved and steps > self._saved:
             self.save()
 
-    def finish(self) -> MlpPolicy:
+    def finish(self) -> Parts:
         """The best policy, after a last validation."""
         if self.model.num_timesteps > self._validated or self.best is None:
             self.validate()

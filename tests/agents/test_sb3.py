@@ -227,7 +227,7 @@ def test_a_masked_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_validation_knows_the_optimum() -> None:
     class Best:
-        def __call__(self, observation: np.ndarray, mask: Any = None) -> tuple[np.ndarray, None]:
+        def __call__(self, observation: np.ndarray, *rest: Any) -> tuple[np.ndarray, None]:
             going = core.measured["Steps left"] > 0
             return best_rate(core.measured)[going, None][: len(observation)].astype(np.float32), None
 

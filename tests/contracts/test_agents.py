@@ -29,6 +29,10 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     "sac": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
     "td3": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
     "tqc": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200, "batch_size": 32}, "validate_every": 300}),
+    "ppo_recurrent": (
+        700,
+        {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300},
+    ),
     "ppo_lagrangian": (
         700,
         {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300},
