@@ -171,9 +171,9 @@ def verdicts(keys: Sequence[str], found: Evaluation, objective: Objective, first
     bounds = {name: -objective.tolerances.get(name, 0.0) for name in found.slacks}
     out = []
     for i, key in enumerate(keys):
-        valued = bool(np.isfinite(values[i])) and found.failure[i] == Failure.NONE
+        valued = bool(np.isfinite(values[i]) and found.failure[i] == Failure.NONE)
         slacks = {name: slack[i] for name, slack in found.slacks.items()}
-        kept = all(slack >= bounds[name] for name, slack in slacks.items())
+        kept = bool(all(slack >= bounds[name] for name, slack in slacks.items()))
         scaled = {n: float(np.nan_to_num(s / objective.scales[n], nan=-MOST_VIOLATED)) for n, s in slacks.items()}
         value = float(values[i]) if valued else None
         named = {name: float(column[i]) for name, column in found.values.items()} if valued else {}

@@ -61,6 +61,10 @@ Describe = Callable[[Sequence[str]], Mapping[str, np.ndarray]]
 """(n,) numbers by name for ``n`` designs: what ``measure`` shows beside the properties."""
 
 
+MOST_NEIGHBOURS = 20
+"""How many neighbours of a start without a price are tried."""
+
+
 class EditTwin:
     """Designs as states, N at once. A design is priced once; what it costs is on the ledger before the work is done.
 
@@ -75,6 +79,7 @@ class EditTwin:
         embed: (n, f) float32 features of designs, kept in the state as ``embedding`` for the task.
         reasons: why each of n designs breaks which slack, as texts, from the designs and what they measure.
         remember: how many priced designs are kept.
+        substitute: a start that the model cannot price is replaced by a neighbour that it can, in place of an error.
     """
 
     def __init__(
@@ -87,10 +92,11 @@ class EditTwin:
         embed: Callable[[Sequence[str]], np.ndarray] | None = None,
         reasons: Callable[[Sequence[str], Measured], Sequence[str]] | None = None,
         remember: int = 200_000,
+        substitute: bool = False,
     ) -> None:
         self.space, self.model, self.ledger = space, model, ledger or Ledger()
         self._describe, self.embed, self._reasons = describe, embed, reasons
-        self._remember = remember
+        self._remember, self.substitute = remember, substitute
         self._known: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
         self._extra: tuple[str, ...] = ()
         self._seen: set[str] = set()
@@ -109,11 +115,20 @@ class EditTwin:
         state = self.space.initial(list(scenarios[START]))
         keys = self.space.keys(state)
         priced, failure = self._priced(keys)
+        if failure.any() and self.substitute:
+            state = self.space.initial([self._instead(k) if bad else k for k, bad in zip(keys, failure, strict=True)])
+            keys = self.space.keys(state)
+            priced, failure = self._priced(keys)
         if failure.any():
             first = int(np.flatnonzero(failure)[0])
             kind = Failure(int(failure[first])).name
             raise VoltGymError(f"the start design {shown(keys[first])} has no properties here ({kind}); choose another")
         return state | priced | {"stopped": np.zeros(len(keys), dtype=bool), "mask": self.space.mask(state)}
+
+    def _instead(self, key: str) -> str:
+        """The first of the designs one edit away that has a price; ``key`` if none of the first few has."""
+        others = self.space.neighbours(key)[:MOST_NEIGHBOURS]
+        return next((other for other in others if not self._priced(np.array([other], dtype=object))[1][0]), key)
 
     def advance(self, state: State, action: np.ndarray) -> tuple[State, np.ndarray]:
         """One edit a row; ``stop`` sets ``stopped``. A design that the model cannot price fails its row."""

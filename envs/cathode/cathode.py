@@ -72,7 +72,8 @@ def parts(
     ledger, space = Ledger(), ACTIONS[action]()
     model = make_properties(property_model, ledger, corrected)
     objective = CathodeObjective(terms, limits, k=k, penalty=penalty)
-    twin = EditTwin(space, model, ledger=ledger, describe=describe, embed=embed, reasons=Reasons(objective))
+    how: dict[str, Any] = {"ledger": ledger, "describe": describe, "embed": embed, "substitute": start is None}
+    twin = EditTwin(space, model, reasons=Reasons(objective), **how)
     task = (
         SimplexTask(space, {**SCALING, **ALSO}, REFERENCES)
         if isinstance(space, AnyDesign)

@@ -8,6 +8,7 @@ is worth is learned (``property_model="surrogate"``), or computed by xTB or DFT 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -66,8 +67,8 @@ def parts(
         penalty=penalty,
         least_similarity=model.surrogate.least_similarity,
     )
-    embed, reasons = model.surrogate.embed, Reasons(model)
-    twin = EditTwin(space, model, ledger=ledger, describe=Describe(model), embed=embed, reasons=reasons)
+    how: dict[str, Any] = {"ledger": ledger, "describe": Describe(model), "reasons": Reasons(model)}
+    twin = EditTwin(space, model, embed=model.surrogate.embed, substitute=start is None, **how)
     task = EditTask(
         space, SCALING, ALSO, embedding=model.surrogate.embedding, max_steps=MAX_STEPS, references=aim.references
     )

@@ -69,6 +69,14 @@ def test_a_start_without_a_price_is_an_error() -> None:
         gym.make(WORDS, start="bab").reset(seed=0)
 
 
+def test_a_drawn_start_without_a_price_gives_way_to_a_neighbour() -> None:
+    core = make_episodes(WORDS, 2, start="bab")
+    core.twin.substitute = True
+    _, info = core.reset(np.arange(2), [np.random.default_rng(i) for i in range(2)])
+    assert info["design"].tolist() == ["ba", "ba"]
+    assert core.ledger.spent["unique_designs"] >= 2  # the one that failed was asked for, too
+
+
 def test_only_the_design_handed_in_is_judged() -> None:
     objective = toys.Worthy()
     slacks = {"Domain": np.array([-1.0, -1.0])}
