@@ -8,7 +8,7 @@ from voltgym.experiments.standing import Standing
 from voltgym.experiments.statistics import Interval, Rank
 from voltgym.experiments.svg import Scale
 
-WIDTH, HEIGHT, EDGE = 132.0, 18.0, 6.0
+WIDTH, HEIGHT, EDGE = 150.0, 18.0, 6.0
 LOWEST = -0.5
 """Scores below it are at the edge, with an arrow: a far outlier must not press all others together."""
 
@@ -33,11 +33,11 @@ def interval_svg(score: Interval, axis: Span, hollow: bool = False) -> str:
     bar = ""
     if score.low == score.low:
         left, right = (x(max(end, axis[0])) for end in (score.low, score.high))
-        bar = f'<rect x="{left:.1f}" y="{middle - 3:g}" width="{max(right - left, 1):.1f}" height="6" rx="3"/>'
+        bar = f'<rect x="{left:.1f}" y="{middle - 4:g}" width="{max(right - left, 1):.1f}" height="8" rx="2"/>'
     if score.value < axis[0]:
         return _svg(f'{lines}{bar}<path d="M{EDGE + 5:g} {middle - 4:g}l-6 4l6 4z"/>', WIDTH)
     kind = ' class="hollow"' if hollow else ""
-    return _svg(f'{lines}{bar}<circle{kind} cx="{x(score.value):.1f}" cy="{middle:g}" r="3.6"/>', WIDTH)
+    return _svg(f'{lines}{bar}<circle{kind} cx="{x(score.value):.1f}" cy="{middle:g}" r="3.2"/>', WIDTH)
 
 
 def rank_svg(rank: Rank, entries: int) -> str:

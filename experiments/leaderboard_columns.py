@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from voltgym.experiments.leaderboard_cells import Span, interval_svg, rank_svg
 from voltgym.experiments.standing import Standing
+from voltgym.experiments.standing_ranks import is_control
 from voltgym.experiments.standing_search import Search
-from voltgym.experiments.standing_table import MISSING, acceleration_text, number, percent, rank_text, thousands
+from voltgym.experiments.standing_table import MISSING, acceleration_text, number, percent, rank_text
+from voltgym.experiments.svg import tick_text
 from voltgym.experiments.tracks import Track
 
 NAN = float("nan")
@@ -26,7 +28,7 @@ class Column(NamedTuple):
     """What it is sorted by; NaN comes last, whichever way."""
     about: str = ""
     level: int = 1
-    """From how much room on it is there: 1 on every screen, 2 on a tablet, 3 on a desk."""
+    """From how much room on it is there: 1 on every screen, 2 on a tablet, 3 on a desk, 4 on a wide one."""
     kind: str = "number"
     """``number``, ``bar``, ``rank`` or ``text``."""
 
@@ -49,17 +51,17 @@ def _first(track: Track, axis: Span, ranked: int) -> list[Column]:
     def score(s: Standing) -> str:
         if s.score.value != s.score.value:
             return MISSING
-        ends = "" if s.score.low != s.score.low else f"{s.score.low:.2f} to {s.score.high:.2f}"
+        ends = "" if s.score.low != s.score.low else minus(f"{s.score.low:.2f} to {s.score.high:.2f}")
         words = Markup('<span class="ci">{}</span>').format(ends)
-        return Markup('<span class="v">{:.2f}</span>{}{}').format(
-            s.score.value, Markup(interval_svg(s.score, axis, s.provisional)), words
+        return Markup('<div class="score"><span class="v">{}</span>{}{}</div>').format(
+            minus(f"{s.score.value:.2f}"), Markup(interval_svg(s.score, axis, s.provisional)), words
         )
 
     return [
         Column("Rank", rank, lambda s: s.rank.middle if s.rank else NAN, RANK, kind="rank"),
         Column("Score", score, lambda s: s.score.value, SCORE, kind="bar"),
         Column("Feasible", lambda s: percent(s.feasible), lambda s: s.feasible, FEASIBLE, 2),
-        Column(track.score.value, lambda s: number(s.value), lambda s: s.value, VALUE, 2),
+        Column(value_name(track), lambda s: number(s.value), lambda s: s.value, VALUE, 2),
     ]
 
 
@@ -73,19 +75,20 @@ def _of_search() -> list[Column]:
     area, regret, gap = of(lambda x: x.auc.value), of(lambda x: x.regret), of(lambda x: x.surrogate_gap)
     return [
         Column("AUC", lambda s: _two(area(s)), area, AUC, 2),
-        Column("Regret", lambda s: number(regret(s)), regret, REGRET, 3),
+        Column("Regret", lambda s: _signed(regret(s)), regret, REGRET, 3),
         Column("× random", acceleration_text, faster, FASTER, 3),
-        Column("Surrogate gap", lambda s: number(gap(s)), gap, GAP, 3),
+        Column("Surrogate gap", lambda s: _signed(gap(s)), gap, GAP, 3),
     ]
 
 
 def _rest(track: Track) -> list[Column]:
     def budget(s: Standing) -> str:
-        return f"{thousands(s.budget)} {s.unit.replace('_', ' ')}" if s.budget else MISSING
+        return f"{tick_text(s.budget)} {s.unit.replace('_', ' ')}" if s.budget else MISSING
 
+    violated = Column("Violated steps", lambda s: percent(s.violated), lambda s: s.violated, VIOLATED, 3)
     return [
-        Column("Violated steps", lambda s: percent(s.violated), lambda s: s.violated, VIOLATED, 3),
-        Column("Beats baseline", lambda s: percent(s.improvement), lambda s: s.improvement, IMPROVES, 3),
+        *([violated] if is_control(track) else []),
+        Column("Beats baseline", lambda s: percent(s.improvement), lambda s: s.improvement, IMPROVES, 4),
         Column("Seeds", lambda s: "fixed" if s.fixed else str(len(s.runs)), lambda s: len(s.runs), SEEDS, 2),
         Column("Budget", budget, lambda s: s.budget, BUDGET, 3),
         Column("Solver", lambda s: duration(s.solver_seconds), lambda s: s.solver_seconds, SOLVER, 3),
@@ -97,8 +100,22 @@ def _fingerprint(s: Standing) -> str:
     return Markup('<code title="{}">{}</code>').format(s.fingerprint, s.fingerprint[:8])
 
 
+def _signed(value: float) -> str:
+    return MISSING if value != value else minus(number(value))
+
+
 def _two(value: float) -> str:
     return MISSING if value != value else f"{value:.2f}"
+
+
+def minus(text: str) -> str:
+    """A text of numbers with real minus signs."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def value_name(track: Track) -> str:
+    """What the raw value is called beside the score."""
+    return "Raw score" if track.score.value == "Score" else track.score.value
 
 
 def duration(seconds: float) -> str:

@@ -26,7 +26,8 @@ class Picture(NamedTuple):
     title: str
     charts: Sequence[str]
     caption: str
-    wide: bool = False
+    layout: str = ""
+    """``small`` or ``wide``, where the usual columns do not fit."""
 
 
 class Handed(NamedTuple):
@@ -71,7 +72,7 @@ def molecules(s: Standing, track: Track) -> Picture:
 
     handed = [h for h in handed_in(s, track) if _parses(canonical, h.design)][:MOLECULES]
     charts = [_trimmed(grid_svg([h.design], [_lines(h)], title=h.design)) for h in handed]
-    return Picture("Molecules", charts, _whose(s, track))
+    return Picture("Molecules", charts, _whose(s, track), "small")
 
 
 def _lines(h: Handed) -> list[str]:
@@ -103,7 +104,7 @@ def compositions(s: Standing, track: Track) -> Picture:
     charts = [_triangle(handed), f'<div class="bars">{"".join(bars)}</div>'] if handed else []
     about = "Left: shares of Ni, Mn and Co, a dot a design, larger where more seeds found it; a ring has a dopant."
     lithium = "Below each bar: the lithium that stays, dark, and that is taken out."
-    return Picture("Compositions", charts, f"{_whose(s, track)} {about} {lithium}", wide=True)
+    return Picture("Compositions", charts, f"{_whose(s, track)} {about} {lithium}", "wide")
 
 
 def _whose(s: Standing, track: Track) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from voltgym.envs.episodes import COMPLETED
 from voltgym.experiments import leaderboard_charts
-from voltgym.experiments.leaderboard_columns import duration
+from voltgym.experiments.leaderboard_columns import duration, value_name
 from voltgym.experiments.leaderboard_designs import Picture
 from voltgym.experiments.leaderboard_pictures import pictures
 from voltgym.experiments.metrics import feasible_rate
@@ -49,7 +49,7 @@ RUN_COLUMNS = ("Seed", "Score", "Feasible", "Spent", "Took", "Config")
 
 def entry_view(s: Standing, track: Track, name: str) -> EntryView:
     """The page of ``s``, which is known as ``name``."""
-    drawn = [p for p in (_runs_strip(s), _progress(s, track), *pictures(s, track)) if p.charts]
+    drawn = [p for p in (_runs(s, track), *pictures(s, track)) if p.charts]
     return EntryView(
         name, s, _headline(s, track), _facts(s), _margins(s), drawn, [_run_row(s, i) for i in range(len(s.runs))]
     )
@@ -60,7 +60,7 @@ def _headline(s: Standing, track: Track) -> Pairs:
         ("Score", interval_text(s.score)),
         ("Rank" if s.section == RANKED else "Not ranked", rank_text(s.rank)),
         ("Feasible", percent(s.feasible)),
-        (track.score.value, number(s.value)),
+        (value_name(track), number(s.value)),
     ]
     return [(name, text) for name, text in told if text != MISSING]
 
@@ -96,25 +96,33 @@ def _margins(s: Standing) -> Pairs:
     return [(name, f"{slack:+.4g}") for name, slack in s.margins.items() if name != COMPLETED and slack == slack]
 
 
-def _runs_strip(s: Standing) -> Picture:
+def _runs(s: Standing, track: Track) -> Picture:
+    """Where the runs ended, and how they got there."""
+    strip, progress = _strip(s), _progress(s, track)
+    told = [text for chart, text in ((strip, DOTS), (progress, leaderboard_charts.caption(track))) if chart]
+    return Picture("Runs", [chart for chart in (strip, progress) if chart], " ".join(told))
+
+
+DOTS = "A dot is a run, a cross one in which nothing was feasible; the upright line is the median."
+
+
+def _strip(s: Standing) -> str:
     if len(s.scores) < 2:
-        return Picture("", [], "")
+        return ""
     dots = [
         Dot(float(row.mean()), (feasible_rate(run.records) or 0.0) > 0, f"seed {run.seed}: {row.mean():.3f}")
         for run, row in zip(s.runs, s.scores, strict=True)
     ]
-    strip = draw_strip("Score", [Row("every run", 0, dots)], "; ".join(dot.about for dot in dots))
-    return Picture("Runs", [strip], "A dot a run, a cross where nothing was feasible; the upright line is the median.")
+    return draw_strip("Score", [Row("Score of every run", 0, dots)], "; ".join(dot.about for dot in dots))
 
 
-def _progress(s: Standing, track: Track) -> Picture:
+def _progress(s: Standing, track: Track) -> str:
     series = leaderboard_charts.progress(s, track)
     if series is None:
-        return Picture("", [], "")
+        return ""
     name = leaderboard_charts.progress_name(track)
     ends = [y for edge in (series.y, *(series.between or ())) for y in edge if math.isfinite(y)]
-    chart = Chart(name, _words(s.unit), [series], "", (0.0, float(series.x[-1])), span_of(ends, 0.05), height=110)
-    return Picture("How it got there", [draw(chart)], leaderboard_charts.caption(track))
+    return draw(Chart(name, _words(s.unit), [series], "", (0.0, float(series.x[-1])), span_of(ends, 0.05), height=110))
 
 
 def _run_row(s: Standing, i: int) -> list[str]:

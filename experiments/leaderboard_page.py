@@ -28,6 +28,7 @@ from voltgym.experiments.leaderboard_words import (
 )
 from voltgym.experiments.page import Key, key
 from voltgym.experiments.standing import APART, FAULTY, OURS, RANKED, UNTRUSTED, Standing
+from voltgym.experiments.standing_table import interval_text
 from voltgym.experiments.tracks import Track
 
 
@@ -167,4 +168,5 @@ def render(views: Sequence[TrackView]) -> str:
         classes=CLASSES,
         trusts=TRUSTS,
         run_columns=RUN_COLUMNS,
+        interval_text=interval_text,
     )

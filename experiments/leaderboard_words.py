@@ -45,7 +45,8 @@ def anchors_text(track: Track) -> str:
         return f"A score of 0 is {score.baseline}, 1 is {score.reference}, {best}."
     if isinstance(score, Values):
         zero, one = number(score.baseline), number(score.reference)
-        return f"A score of 0 is a {score.value} of {zero}, 1 is {one}, {best}."
+        of = "raw score" if score.value == "Score" else score.value
+        return f"A score of 0 is {zero} ({of}), 1 is {one}, {best}."
     if isinstance(score, Hypervolume):
         front = "the proven front" if track.optimum == "proven" else "the best-known front"
         return f"A score of 1 is the hypervolume of {front}, {thousands(score.reference)}."

@@ -104,4 +104,4 @@ def acceleration_text(s: Standing) -> str:
     if s.search is None or s.search.acceleration is None:
         return MISSING
     factor, bound = s.search.acceleration
-    return f"{'≤ ' if bound else ''}{factor:.2g}"
+    return f"{'≤ ' if bound else ''}{factor:.0f}" if factor >= 100 else f"{'≤ ' if bound else ''}{factor:.2g}"

@@ -19,7 +19,7 @@ PRINT, OTHER_PRINT = "0a1b2c3d4e5f", "ffffffffffff"
 STRANGE = "<b>\"Ünsafe\" & 'quoted'</b> </script><script>alert(1)</script> 🔋" + "x" * 12
 LONG = "an-entry-with-a-name-of-eighty-characters-".ljust(80, "x")
 SMILES = ("CCOC(=O)OC", "COC(=O)OC", "CC1COC(=O)O1", "COCCOC", "CC#N", "CCOC(C)=O", "O=C1OCC(F)O1", "CS(C)(=O)=O")
-CATHODES = ("Ni0.8Mn0.1Co0.1", "Ni0.6Mn0.2Co0.2", "Ni0.5Mn0.3Co0.2", "Ni0.9Co0.1")
+CATHODES = ("LiNi0.8Mn0.1Co0.1O2@0.7", "LiNi0.5Mn0.3Al0.2O2@0.7", "LiNi0.6Co0.2Ti0.2O2@0.7", "LiNi0.8Co0.2O2@0.6")
 TIME, MERIT = "Time to target [min]", "Score"
 
 
