@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from voltgym.agents.base import Policy
+from voltgym.agents.lstm import Cell, LstmPolicy
 from voltgym.agents.mlp import MlpPolicy
 from voltgym.envs.errors import VoltGymError
 
@@ -51,6 +52,11 @@ class Graph:
     def silu(self, y: str) -> str:
         """``y / (1 + exp(-y))``."""
         return self.add("Div", y, self.add("Add", self.constant(1.0), self.add("Exp", self.add("Neg", y))))
+
+    def sigmoid(self, y: str) -> str:
+        """``(1 + tanh(y / 2)) / 2``, as ``LstmPolicy`` has it."""
+        half = self.add("Tanh", self.add("Div", y, self.constant(2.0)))
+        return self.add("Div", self.add("Add", self.constant(1.0), half), self.constant(2.0))
 
     def layers(self, y: str, layers: Sequence[Any]) -> str:
         """A network: linear layers and activations, as ``MlpPolicy`` has them."""
@@ -95,7 +101,40 @@ def _mlp(policy: MlpPolicy, graph: Graph, observation: str) -> tuple[str, dict[s
     return graph.layers(observation, policy.layers), {}
 
 
-EXPORTS: dict[type, Callable[[Any, Graph, str], tuple[str, dict[str, tuple[str, int]]]]] = {MlpPolicy: _mlp}
+def _lstm(policy: LstmPolicy, graph: Graph, y: str) -> tuple[str, dict[str, tuple[str, int]]]:
+    """The memory is zeros where an episode begins, which the input ``first`` says."""
+    going = graph.add(
+        "Unsqueeze", graph.add("Cast", graph.add("Not", "first"), to=TensorProto.DOUBLE), graph.constant([1], np.int64)
+    )
+    memory = {}
+    for i, layer in enumerate(policy.cells):
+        hidden, cell = (graph.add("Mul", f"memory_{name}_{i}", going) for name in ("hidden", "cell"))
+        y, cell = _cell(layer, graph, y, hidden, cell)
+        size = layer.hidden.shape[1]
+        memory |= {f"hidden_{i}": (y, size), f"cell_{i}": (cell, size)}
+    return graph.layers(y, policy.head.layers), memory
+
+
+def _cell(layer: Cell, graph: Graph, x: str, hidden: str, cell: str) -> tuple[str, str]:
+    """(N, d) inputs, output and content of the step before, to output and content of this step."""
+    below, before = (
+        graph.add("MatMul", a, graph.constant(w.T)) for a, w in ((x, layer.inputs), (hidden, layer.hidden))
+    )
+    size = layer.hidden.shape[1]
+    gates = graph.add("Add", graph.add("Add", below, before), graph.constant(layer.bias))
+    into, forget, content, out = (
+        graph.add("Slice", gates, *(graph.constant([n], np.int64) for n in (k * size, (k + 1) * size, 1)))
+        for k in range(4)
+    )
+    kept = graph.add("Mul", graph.sigmoid(forget), cell)
+    cell = graph.add("Add", kept, graph.add("Mul", graph.sigmoid(into), graph.add("Tanh", content)))
+    return graph.add("Mul", graph.sigmoid(out), graph.add("Tanh", cell)), cell
+
+
+EXPORTS: dict[type, Callable[[Any, Graph, str], tuple[str, dict[str, tuple[str, int]]]]] = {
+    MlpPolicy: _mlp,
+    LstmPolicy: _lstm,
+}
 """By kind of policy: from the policy, a graph and its (N, d) observation to its last layer's output, and, by name of
 its memory, what it becomes and how many numbers a row that is."""
 
@@ -125,6 +164,8 @@ def to_onnx(policy: Any, observation_shape: Sequence[int], *, masked: bool = Fal
     inputs = [helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["N", *map(int, observation_shape)])]
     if masked:
         inputs.append(helper.make_tensor_value_info("mask", TensorProto.BOOL, ["N", int(policy.space["n"])]))
+    if memory:
+        inputs.append(helper.make_tensor_value_info("first", TensorProto.BOOL, ["N"]))
     outputs = [action]
     for name, (value, size) in memory.items():
         graph.add("Identity", value, name=f"next_memory_{name}")
