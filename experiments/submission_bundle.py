@@ -87,7 +87,8 @@ def _validator(name: str = "") -> jsonschema.Draft202012Validator:
 def _check(value: Any, where: str, name: str = "") -> Any:
     problem = jsonschema.exceptions.best_match(_validator(name).iter_errors(value))
     if problem is not None:
-        text = " ".join(problem.message.split())[:300]
+        text = " ".join(problem.message.split())
+        text = text if len(text) < 240 else f"{text[:80]} ... {text[-120:]}"
         raise SubmissionError(f"{where}: {problem.json_path}: {text}; see experiments/submission.schema.json")
     return value
 

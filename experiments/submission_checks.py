@@ -26,14 +26,17 @@ TRAINING = "training "
 """What a record's ledger calls what the training spent."""
 
 
+def check_kind(kind: str, track: Track) -> None:
+    """Raise `SubmissionError` where a track does not take submissions of ``kind``."""
+    wanted = ("designs",) if track.hand_in else ("actions", "policy") if is_control(track) else ("actions",)
+    if kind not in wanted:
+        raise SubmissionError(f"{track.name} takes {' or '.join(wanted)}; this submission is of {kind}")
+
+
 def check(submission: Submission) -> None:
     """Raise `SubmissionError` for anything that does not fit the track."""
     track, about = submission.track, submission.about
-    wanted = ("designs",) if track.hand_in else ("actions", "policy") if is_control(track) else ("actions",)
-    if about["kind"] not in wanted:
-        raise SubmissionError(
-            f"{track.name} takes submissions of {' or '.join(wanted)}; this one is of {about['kind']}"
-        )
+    check_kind(about["kind"], track)
     core = make_episodes(track.env_id, 1, **{**track.env_kwargs, "split": track.split})
     seen = getattr(core.task, "observation", None)
     if about["kind"] == "policy" and about["information"] != (seen or about["information"]):
@@ -139,9 +142,7 @@ def check_designs(part: Part, core: Episodes) -> None:
     counted, unit = len(keys), part.about["unit"]
     spent = part.about["spent"].get(unit, 0)
     if (unit == UNIQUE and counted != spent) or counted > max(spent, part.about["spent"].get(UNIQUE, 0)):
-        raise SubmissionError(
-            f"{part.where}: {counted} different designs were priced; its ledger says {spent:g} {unit}"
-        )
+        raise SubmissionError(f"{part.where}: {counted} different designs are listed; its ledger says {spent:g} {unit}")
     handed = [record["env_kwargs"][START] for record in part.records]
     for key in _canonical(handed, core.twin.space, part.where):
         if key not in keys:

@@ -22,7 +22,7 @@ from voltgym.experiments.results import Run
 from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.standing_ranks import is_control
 from voltgym.experiments.submission_bundle import KINDS, Part, pack, read_bundle
-from voltgym.experiments.submission_checks import check
+from voltgym.experiments.submission_checks import check, check_kind
 from voltgym.experiments.submission_text import SubmissionError
 from voltgym.experiments.submission_verify import priced
 from voltgym.experiments.submission_zip import SUFFIX
@@ -60,6 +60,7 @@ def submit(folders: Sequence[Path], track: Track, about: Mapping[str, str], kind
     kind = kind or _kind(folders, track)
     if kind not in KINDS:
         raise UnknownName("kind of submission", kind, KINDS)
+    check_kind(kind, track)
     runs = [_of_track(collect(folder, track, about["entry"], ""), folder, track) for folder in folders]
     parts = [_part(folder, run, track, kind) for folder, run in zip(folders, runs, strict=True)]
     first = runs[0]

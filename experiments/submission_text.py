@@ -11,7 +11,7 @@ import yaml
 
 from voltgym.envs.errors import VoltGymError, shown
 
-MOST_EVENTS = 20_000
+MOST_EVENTS = 5_000
 """Of a YAML document: keys, values, begins and ends."""
 MOST_DEPTH = 12
 
