@@ -31,9 +31,10 @@ class BoTorchAgent:
     see ``DesignSearch``.
 
     A design that fails or does not reach its goal is infeasible; the models are told the worst value seen, and whether
-    the goal was reached as one more slack (+1 or -1). Slacks enter the models in units of their scales, as a
-    logarithm where broken and squashed where kept, so that designs far outside, or far inside, do not rule the fit and
-    still tell which is worse. Where a model cannot be fitted, the next Sobol points are taken.
+    the goal was reached as one more slack (+1 or -1); of one that failed also the median violations of the others.
+    Slacks enter the models in units of their scales, less their margins, as a logarithm where broken and squashed where
+    kept, so that designs far outside, or far inside, do not rule the fit and still tell which is worse. Where a model
+    cannot be fitted, the next Sobol points are taken.
 
     Args:
         design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
@@ -118,29 +119,27 @@ class BoTorchAgent:
         torch.manual_seed(int(np.random.SeedSequence([seed, len(points)]).generate_state(1)[0]))
         low, high = problem.bounds
         x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
-        merit, slacks, margins = outcomes(problem, points, self.search.margin, self.log_value)
+        merit, slacks = outcomes(problem, points, self.search.margin, self.log_value)
         model = SingleTaskGP(x, torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double))
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         feasible = np.array([point.feasible for point in points])
-        gain = np.where(feasible, merit, -np.inf) if feasible.any() else np.minimum(slacks - margins, 0).sum(axis=1)
-        acquisition = self._acquisition(model, margins, float(gain.max()) if feasible.any() else None, seed)
+        gain = np.where(feasible, merit, -np.inf) if feasible.any() else np.minimum(slacks, 0).sum(axis=1)
+        acquisition = self._acquisition(model, slacks.shape[1], float(gain.max()) if feasible.any() else None, seed)
         chosen = torch.empty(0, len(low), dtype=torch.double)
         for _ in range(n):  # one after the other, each knowing those before it
             acquisition.set_X_pending(chosen if len(chosen) else None)
             chosen = torch.cat([chosen, self._climb(acquisition, x[int(gain.argmax())])])
         return chosen.numpy()
 
-    def _acquisition(self, model: Any, margins: np.ndarray, best: float | None, seed: int) -> Any:
-        """Log expected feasible improvement over ``best``; while nothing is feasible, the chance to become so."""
+    def _acquisition(self, model: Any, count: int, best: float | None, seed: int) -> Any:
+        """Log expected improvement over ``best`` with ``count`` slacks; without one, the chance to become feasible."""
         import torch
         from botorch.acquisition.logei import qLogExpectedImprovement, qLogProbabilityOfFeasibility
         from botorch.acquisition.objective import GenericMCObjective
         from botorch.sampling.normal import SobolQMCNormalSampler
 
-        # the one place where our "slack >= margin" becomes BoTorch's "constraint <= 0"
-        limits: list[Any] = [
-            lambda samples, j=j, least=least: least - samples[..., 1 + j] for j, least in enumerate(margins)
-        ]
+        # the one place where our "slack >= 0" becomes BoTorch's "constraint <= 0"
+        limits: list[Any] = [lambda samples, j=j: -samples[..., 1 + j] for j in range(count)]
         sampler = SobolQMCNormalSampler(torch.Size([self.mc_samples]), seed=seed)
         if best is None and limits:
             return qLogProbabilityOfFeasibility(model, limits, sampler)

@@ -21,11 +21,12 @@ def squash(slack: np.ndarray) -> np.ndarray:
 
 def outcomes(
     problem: DesignProblem, points: Sequence[Point], margin: Callable[[str], float], log_value: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is modelled: merits (n,), larger is better; slacks (n, m) that vary and their margins (m,), both squashed.
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is modelled: merits (n,), larger is better; slacks that vary less their margins (n, m), squashed.
 
-    A design without a value is given the worst merit. The slacks of one that failed are from before the failure: it is
-    given the lowest of the others, at most 0, since models that believe them are drawn to where everything fails.
+    A design without a value is given the worst merit. The slacks of one that failed are from before the failure, and
+    models that believe them are drawn to where everything fails: it is given the medians of what the others violate,
+    which leaves less of a cliff than the worst.
     ``margin`` is how much of a slack must be left, by name; ``log_value`` takes the logarithm of the value.
     """
     sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
@@ -34,15 +35,13 @@ def outcomes(
     reached = np.isfinite(merit)
     worst = merit[reached].min() if reached.any() else 0.0  # nothing reached its goal yet: only the slacks guide
     merit = np.where(reached, merit, worst)
-    names = list(points[0].slacks)
-    raw = np.array([[point.slacks[name] for name in names] for point in points])
-    raw = np.where(reached[:, None], raw, np.minimum(raw, 0))  # kept, but the demanding part never came
+    least = {name: margin(name) / scale(name, problem) for name in points[0].slacks}
+    spare = np.array([[point.slacks[name] - bound for name, bound in least.items()] for point in points])
+    spare = np.where(reached[:, None], spare, np.minimum(spare, 0))  # kept, but the demanding part never came
     fell = np.array([failed(point) for point in points])
-    raw[fell] = np.minimum(raw[fell], raw[~fell].min(axis=0, initial=0.0))
-    slacks = squash(raw)
-    margins = squash(np.array([margin(name) / scale(name, problem) for name in names]))
-    vary = np.flatnonzero(np.ptp(slacks, axis=0) > 1e-9)
-    return merit, slacks[:, vary], margins[vary]
+    if not fell.all():
+        spare[fell] = np.minimum(spare[fell], np.median(np.minimum(spare[~fell], 0), axis=0))
+    return merit, squash(spare[:, np.ptp(spare, axis=0) > 1e-9])
 
 
 def sobol(d: int, skip: int, n: int, seed: int) -> np.ndarray:

@@ -184,8 +184,8 @@ class TrustRegionAgent:
         """Of the merits, and of how far the slacks fall short of their margins, or None."""
         if not self.constrained:
             return fitted(x, _gaussian(fitness(points, problem))[:, None]), None
-        merit, slacks, margins = outcomes(problem, points, self.search.margin)
-        short = fitted(x, margins - slacks) if slacks.shape[1] else None  # BoTorch's "<= 0" is kept
+        merit, slacks = outcomes(problem, points, self.search.margin)
+        short = fitted(x, -slacks) if slacks.shape[1] else None  # BoTorch's "<= 0" is kept
         return fitted(x, _gaussian(merit)[:, None]), short
 
 
