@@ -39,6 +39,7 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     ),
     "botorch": (10, {"design": None, "iterations": 5, "restarts": 1, "episodes": 2}),
     "botorch_direct": (10, {"iterations": 5, "restarts": 1}),
+    "slack_greedy": (800, {"num_envs": 4, "rounds": 4, "updates": 80, "validation_episodes": 4}),
     "random_points": (12, {"batch_size": 5}),
     "cma": (12, {"population": 4}),
     "tpe": (12, {"initial": 5}),
