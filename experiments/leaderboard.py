@@ -18,10 +18,12 @@ SUBCOMMANDS = {
 USAGE = """usage: voltgym leaderboard build [out=DIR] [results=DIR]
        voltgym leaderboard submit ...
        voltgym leaderboard verify ...
+       voltgym leaderboard replay [results=DIR] [share=0.05]
 
 build    write the site: one static folder that needs no network
 submit   put records, with what they were made from, into a file that others can check
 verify   check such a file, and compute its records again
+replay   compute some records of a result set again, from scratch, and compare
 
 voltgym leaderboard SUBCOMMAND --help says more."""
 
