@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +42,11 @@ def _settings(argv: Sequence[str]) -> dict[str, str]:
 
 def write_site(kept: Path, out: Path) -> Path:
     """Write the site of the result set ``kept`` into the folder ``out``, and say which file it is."""
-    found = {name: leaderboard_read.read(kept, name) for name in leaderboard_read.tracks(kept)}
+    gc.disable()  # it would look through all records again and again, and find nothing to free
+    try:
+        found = {name: leaderboard_read.read(kept, name) for name in leaderboard_read.tracks(kept)}
+    finally:
+        gc.enable()
     file = out / "index.html"
     write_text(file, render(site(found, [tracks.load(name) for name in found])))
     return file

@@ -13,7 +13,7 @@ from voltgym.experiments.svg import Chart, Series, draw, span_of
 from voltgym.experiments.tracks import Track
 
 POINTS = 80
-"""Of a curve; more cannot be seen."""
+"""Of a curve in a chart of several; more cannot be seen."""
 BAND = "Lines are medians over seeds; bands reach from the lower to the upper quartile."
 
 Styles = Mapping[int, int]
@@ -68,20 +68,29 @@ def progress_name(track: Track) -> str:
     return "Best score so far" if searches(track) else f"{track.score.value}, validation"
 
 
-def progress(s: Standing, track: Track, style: int = 0) -> Series | None:
+def progress(s: Standing, track: Track, style: int = 0, points: int = POINTS) -> Series | None:
     """The median curve of an entry's runs, with its quartiles; None where a run has none."""
     curves = [_curve(run, track) for run in s.runs]
     whole = [c for c in curves if c is not None]
     if not whole or len(whole) < len(curves):
         return None
-    at = np.linspace(0.0, max(float(x[-1]) for x, _ in whole), POINTS)
+    at = np.linspace(0.0, max(float(x[-1]) for x, _ in whole), points)
     rows = np.array([_at(at, x, y, held=searches(track)) for x, y in whole])
-    there = np.isfinite(rows).mean(axis=0) > 0.5
-    if not there.any():
+    low, middle, high = _quartiles(rows)
+    if not np.isfinite(middle).any():
         return None
-    low, middle, high = (np.full(POINTS, np.nan) for _ in range(3))
-    low[there], middle[there], high[there] = np.nanquantile(rows[:, there], [0.25, 0.5, 0.75], axis=0)
     return Series(s.entry, at, middle, style, between=(low, high) if len(rows) > 1 else None)
+
+
+def _quartiles(rows: np.ndarray) -> np.ndarray:
+    """(3, points) the quartiles of (runs, points), NaN where half of the runs or more say nothing."""
+    out = np.full((3, rows.shape[1]), np.nan)
+    known = np.isfinite(rows)
+    whole, some = known.all(axis=0), (known.mean(axis=0) > 0.5) & ~known.all(axis=0)
+    for places, quantile in ((whole, np.quantile), (some, np.nanquantile)):
+        if places.any():
+            out[:, places] = quantile(rows[:, places], [0.25, 0.5, 0.75], axis=0)
+    return out
 
 
 def _curve(run: Run, track: Track) -> tuple[np.ndarray, np.ndarray] | None:
@@ -91,7 +100,8 @@ def _curve(run: Run, track: Track) -> tuple[np.ndarray, np.ndarray] | None:
     if not told:
         return None
     found = np.array([(step["spent"], step["value"]) for step in told], dtype=float)
-    return tuple(found[np.argsort(found[:, 0], kind="stable")].T)  # type: ignore[return-value]
+    spent, value = found[np.argsort(found[:, 0], kind="stable")].T
+    return spent, value
 
 
 def _at(at: np.ndarray, x: np.ndarray, y: np.ndarray, held: bool) -> np.ndarray:

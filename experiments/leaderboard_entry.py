@@ -44,6 +44,8 @@ class EntryView:
     """Rows under `RUN_COLUMNS`."""
 
 
+POINTS = 48
+"""Of a curve: there are many of these pages."""
 RUN_COLUMNS = ("Seed", "Score", "Feasible", "Spent", "Took", "Config")
 
 
@@ -117,7 +119,7 @@ def _strip(s: Standing) -> str:
 
 
 def _progress(s: Standing, track: Track) -> str:
-    series = leaderboard_charts.progress(s, track)
+    series = leaderboard_charts.progress(s, track, points=POINTS)
     if series is None:
         return ""
     name = leaderboard_charts.progress_name(track)

@@ -145,16 +145,36 @@ def test_names_are_text_and_not_markup(watched: browser.Watched, file: Path) -> 
     assert page.locator(".view b", has_text="Ünsafe").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_it_is_accessible_and_fits(chromium: Any, file: Path, scheme: str, width: int) -> None:
+VIEWS = (
+    *("home", TRACK, BMS, "track:toy_solvent", "entry:toy_solvent:botorch-full", "entry:control_full:ppo-full"),
+    *("entry:toy_pareto:botorch-full", "entry:control_full:short-full"),
+)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_it_is_accessible(chromium: Any, file: Path, width: int, scheme: str) -> None:
     watched = browser.Watched(chromium, width, scheme)
-    views = ("home", TRACK, BMS, "track:toy_solvent", "entry:toy_solvent:botorch-full", "entry:control_full:ppo-full")
-    for view in (*views, "entry:toy_pareto:botorch-full", "entry:control_full:short-full"):
+    for view in VIEWS:
+        watched.open(file, view)
+        assert watched.faults() == [], view
+    watched.context.close()
+
+
+def test_faults_of_accessibility_are_seen(chromium: Any, file: Path) -> None:
+    watched = browser.Watched(chromium)
+    page = watched.open(file, TRACK)
+    page.evaluate("document.querySelector('.view.shown .aside').style.color = '#ddd'")
+    assert [fault.split(":")[0] for fault in watched.faults()] == ["color-contrast"]
+    watched.context.close()
+
+
+@pytest.mark.parametrize("width", [1920, 1280, 768, 390, 320])
+def test_it_fits_every_screen(chromium: Any, file: Path, width: int) -> None:
+    watched = browser.Watched(chromium, width)
+    for view in VIEWS:
         page = watched.open(file, view)
         assert page.locator(".view.shown").get_attribute("id") == view
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{view} is too wide"
-        assert watched.faults() == [], view
     assert watched.errors == []
     watched.context.close()
 
