@@ -106,7 +106,7 @@ def _lstm(policy: LstmPolicy, graph: Graph, y: str) -> tuple[str, dict[str, tupl
     going = graph.add(
         "Unsqueeze", graph.add("Cast", graph.add("Not", "first"), to=TensorProto.DOUBLE), graph.constant([1], np.int64)
     )
-    memory = {}
+    memory: dict[str, tuple[str, int]] = {}
     for i, layer in enumerate(policy.cells):
         hidden, cell = (graph.add("Mul", f"memory_{name}_{i}", going) for name in ("hidden", "cell"))
         y, cell = _cell(layer, graph, y, hidden, cell)

@@ -14,6 +14,8 @@ from voltgym.envs.errors import VoltGymError, shown
 MOST_EVENTS = 5_000
 """Of a YAML document: keys, values, begins and ends."""
 MOST_DEPTH = 12
+MOST_DIGITS = 18
+"""Of a whole number."""
 
 
 class SubmissionError(VoltGymError):
@@ -23,9 +25,10 @@ class SubmissionError(VoltGymError):
 def read_json(data: bytes, where: str) -> Any:
     """A JSON value without NaN, infinity, numbers beyond double precision, or keys that are there twice."""
     try:
-        return json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once
-        )
+        hooks: dict[str, Any] = {"parse_constant": _no_constant, "parse_float": _finite, "parse_int": _whole}
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, **hooks)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # half characters, written as escapes, cannot be kept
+        return value
     except SubmissionError as error:
         raise SubmissionError(f"{where}: {error}") from None
     except (ValueError, RecursionError) as error:
@@ -43,6 +46,12 @@ def read_lines(data: bytes, where: str, most: int) -> list[Any]:
 
 def _no_constant(text: str) -> Any:
     raise SubmissionError(f"found {text}; expected finite numbers only")
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise SubmissionError(f"found a whole number of {len(text)} digits; expected at most {MOST_DIGITS}")
+    return int(text)
 
 
 def _finite(text: str) -> float:
@@ -98,6 +107,8 @@ def _check_events(text: str) -> None:
 def _check_value(value: Any) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise SubmissionError(f"found {value}; expected finite numbers only")
+    if isinstance(value, str):
+        value.encode("utf-8")
     for item in [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ():
         _check_value(item)
 

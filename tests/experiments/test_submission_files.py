@@ -145,6 +145,7 @@ def test_a_pickle_inside(bundles: dict[str, bytes], monkeypatch: pytest.MonkeyPa
         ("a: &a [1]\nb: *a", "anchor or alias"),
         ("a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]", "anchor or alias"),
         ("a: .nan", "found nan; expected finite"),
+        ('a: "\\uD800"', "is no plain YAML"),
         ("a: .inf", "found inf; expected finite"),
         ("a: 1\na: 2", "the key 'a' is there twice"),
         ("[" * 1000, "nested more than 12 deep"),

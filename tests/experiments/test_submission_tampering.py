@@ -122,7 +122,9 @@ def test_numbers_that_are_none(text: str, bundles: dict[str, bytes]) -> None:
         (b"\xff\xfe", "is no JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' is there twice"),
         (b"null\n1\n2", "not a record"),
-        (b"9" * 5000, "is no JSON"),
+        (b"9" * 5000, "a whole number of 5000 digits"),
+        (b'{"return": 1' + b"0" * 400 + b"}", "a whole number of 401 digits"),
+        (rb'{"agent": "\ud800"}', "is no JSON"),
         (b"", "its episodes are"),
     ],
 )
