@@ -1,6 +1,7 @@
 """Stable-Baselines3 agents: PPO, SAC and their kin, on many episodes of a voltgym environment at once.
 
-The only package that imports Stable-Baselines3. What it trains leaves as an ``MlpPolicy``, which needs only numpy.
+The only package that imports Stable-Baselines3. What it trains leaves as an ``MlpPolicy`` or, with a memory, as an
+``LstmPolicy``, which need only numpy.
 """
 
 from voltgym.agents.sb3.agent import SB3Agent, find_class

@@ -34,6 +34,8 @@ EXPORTS: Mapping[type, Callable[..., Parts]] = {
     BasePolicy: mlp.from_network,
 }
 """What makes a policy of numpy of a network, by the network's kind; the first that fits is taken."""
+OLDER = "voltgym.agents.mlp.MlpPolicy"
+"""The kind of the best policy in checkpoints that do not say it."""
 
 
 class Checkpoint:
@@ -95,7 +97,7 @@ class Checkpoint:
         if best is None:
             return None
         arrays = {name: tensor.numpy() for name, tensor in best["arrays"].items()}
-        kind = find_class(best["kind"], ("build",), f"the best policy in {self.file}")
+        kind = find_class(best.get("kind", OLDER), ("build",), f"the best policy in {self.file}")
         return Score(*best["score"]), kind.build(json.loads(best["about"]), arrays)
 
 

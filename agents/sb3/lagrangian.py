@@ -96,7 +96,7 @@ class LagrangianPPO(PPO):
     def _setup_model(self) -> None:
         super()._setup_model()
         parts = deepcopy([self.policy.mlp_extractor.value_net, self.policy.value_net])
-        self.cost_critic = nn.Sequential(nn.Flatten(), *parts, nn.Flatten(0))
+        self.cost_critic = nn.Sequential(nn.Flatten(), *parts, nn.Flatten(0)).cpu()
         rate = self.lr_schedule(1)
         self.cost_optimizer = torch.optim.Adam(self.cost_critic.parameters(), lr=rate, eps=1e-5)  # as the policy's
 
