@@ -58,6 +58,8 @@ class SB3Agent:
         policy_kwargs: its policy's; classes, such as ``activation_fn``, as dotted paths.
         action_noise: standard deviation of the Gaussian noise on the actions, which learn as [-1, 1], in training; for
             algorithms whose policy has none of its own, such as TD3.
+        initial_action: where the mean of a Gaussian policy begins, in [-1, 1] of the bounds; None for their middle,
+            which may be far beyond what the limits allow.
         final_learning_rate: where the learning rate ends, linearly; None for a constant one.
         num_envs: how many episodes run side by side.
         validate_every: steps between validations. They are charged as ``validation_steps``, beside the budget.
@@ -90,6 +92,7 @@ class SB3Agent:
         hyperparameters: Mapping[str, Any] | None = None,
         policy_kwargs: Mapping[str, Any] | None = None,
         action_noise: float | None = None,
+        initial_action: float | None = None,
         final_learning_rate: float | None = None,
         num_envs: int = 64,
         validate_every: int = 50_000,
@@ -136,6 +139,11 @@ class SB3Agent:
         }.items():
             if count < 1:
                 raise VoltGymError(f"{name} is {count!r}; expected a whole number >= 1")
+        self.initial_action = (
+            None
+            if initial_action is None
+            else number("initial_action", initial_action, "a number in [-1, 1]", -1.0, 1.0)
+        )
         self.final_learning_rate, self.num_envs, self.threads = final_learning_rate, num_envs, threads
         self.validate_every, self.checkpoint_every = validate_every, checkpoint_every
         self.validation_split, self.validation_episodes = validation_split, validation_episodes
@@ -224,11 +232,21 @@ class SB3Agent:
         if "use_masking" in inspect.signature(self.algorithm.learn).parameters and not env.has_attr("action_masks"):
             raise VoltGymError(f"{self.name} needs an environment with `action_masks`; this one has none: use PPO")
         try:
-            return self.algorithm(self.policy, env, policy_kwargs=shape, seed=seed, **{"device": "cpu", **given})
+            model = self.algorithm(self.policy, env, policy_kwargs=shape, seed=seed, **{"device": "cpu", **given})
+            return self._begun(model)
         except VoltGymError:
             raise
         except (TypeError, ValueError, AssertionError) as error:
             raise VoltGymError(f"{self.name} cannot be built from these hyper-parameters: {error}") from None
+
+    def _begun(self, model: BaseAlgorithm) -> BaseAlgorithm:
+        """``model`` with the mean action where it is to begin."""
+        if self.initial_action is not None:
+            net = getattr(model.policy, "action_net", None)
+            if net is None:
+                raise VoltGymError(f"initial_action is {self.initial_action}, but {self.name} has no Gaussian policy")
+            torch.nn.init.constant_(net.bias, self.initial_action)
+        return model
 
     def _validation(
         self, env: VoltGymVecEnv | PlainVecEnv, env_id: str, env_kwargs: Mapping[str, Any]
@@ -249,7 +267,7 @@ class SB3Agent:
         rest = {**self.reward, "num_envs": self.num_envs, "policy": self.policy_kwargs}
         if self.unit == UNIT:
             rest |= {"elite": self.elite, "elite_share": self.elite_share}
-        rest |= self.changes
+        rest |= self.changes | ({} if self.initial_action is None else {"initial_action": self.initial_action})
         if self.policy != "MlpPolicy":
             rest |= {"network": self.policy}
         return {"algorithm": self.name, **self.hyperparameters, **rest, **self.noise}

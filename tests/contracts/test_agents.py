@@ -24,8 +24,8 @@ CONFIGS = sorted(choices("agent"))
 SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     "random": (0, {}),
     "ppo": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300}),
-    "ppo_full": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300}),
-    "ppo_bms": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300}),
+    "ppo_full": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "training_kwargs": None}),
+    "ppo_bms": (700, {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "training_kwargs": None}),
     "sac": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
     "td3": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200}, "validate_every": 300}),
     "tqc": (700, {"num_envs": 4, "hyperparameters": {"learning_starts": 200, "batch_size": 32}, "validate_every": 300}),
