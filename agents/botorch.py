@@ -119,7 +119,7 @@ class BoTorchAgent:
         torch.manual_seed(int(np.random.SeedSequence([seed, len(points)]).generate_state(1)[0]))
         low, high = problem.bounds
         x = torch.tensor((np.array([point.x for point in points]) - low) / (high - low), dtype=torch.double)
-        merit, slacks = outcomes(problem, points, self.search.margin, self.log_value)
+        merit, slacks = outcomes(problem, points, self.search.margin, log_value=self.log_value)
         model = SingleTaskGP(x, torch.tensor(np.column_stack([merit, slacks]), dtype=torch.double))
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         feasible = np.array([point.feasible for point in points])

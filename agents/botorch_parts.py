@@ -20,14 +20,19 @@ def squash(slack: np.ndarray) -> np.ndarray:
 
 
 def outcomes(
-    problem: DesignProblem, points: Sequence[Point], margin: Callable[[str], float], log_value: bool = False
+    problem: DesignProblem,
+    points: Sequence[Point],
+    margin: Callable[[str], float],
+    *,
+    log_value: bool = False,
+    lost: float = 50.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is modelled: merits (n,), larger is better; slacks that vary less their margins (n, m), squashed.
 
     A design without a value is given the worst merit. The slacks of one that failed are from before the failure, and
-    models that believe them are drawn to where everything fails: it is given the medians of what the others violate,
-    which leaves less of a cliff than the worst.
-    ``margin`` is how much of a slack must be left, by name; ``log_value`` takes the logarithm of the value.
+    models that believe them are drawn to where everything fails: it is given the ``lost`` percentiles (0 the worst) of
+    what the others violate. ``margin`` is how much of a slack must be left, by name; ``log_value`` takes the logarithm
+    of the value.
     """
     sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
     value = np.array([np.nan if point.value is None else point.value for point in points])
@@ -40,7 +45,7 @@ def outcomes(
     spare = np.where(reached[:, None], spare, np.minimum(spare, 0))  # kept, but the demanding part never came
     fell = np.array([failed(point) for point in points])
     if not fell.all():
-        spare[fell] = np.minimum(spare[fell], np.median(np.minimum(spare[~fell], 0), axis=0))
+        spare[fell] = np.minimum(spare[fell], np.percentile(np.minimum(spare[~fell], 0), lost, axis=0))
     return merit, squash(spare[:, np.ptp(spare, axis=0) > 1e-9])
 
 

@@ -184,7 +184,7 @@ class TrustRegionAgent:
         """Of the merits, and of how far the slacks fall short of their margins, or None."""
         if not self.constrained:
             return fitted(x, _gaussian(fitness(points, problem))[:, None]), None
-        merit, slacks = outcomes(problem, points, self.search.margin)
+        merit, slacks = outcomes(problem, points, self.search.margin, lost=0)  # no cliff harms a model so local
         short = fitted(x, -slacks) if slacks.shape[1] else None  # BoTorch's "<= 0" is kept
         return fitted(x, _gaussian(merit)[:, None]), short
 

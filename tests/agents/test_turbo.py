@@ -192,6 +192,8 @@ def test_what_failed_comes_after_all_that_did_not() -> None:
     merit, slacks = outcomes(problem, [bad, good, gone], lambda name: 0.0)
     assert merit[2] == merit.min()
     np.testing.assert_allclose(slacks[2], squash(np.array([-4.5, -2.0, -1.0])))  # medians of what the others violate
+    _, worst = outcomes(problem, [bad, good, gone], lambda name: 0.0, lost=0)
+    np.testing.assert_allclose(worst[2], squash(np.array([-9.0, -4.0, -1.0])))
     _, left = outcomes(problem, [bad, good, gone], {"wave": 0.2, "circle": 1.0, COMPLETED: 0.0}.__getitem__)
     np.testing.assert_allclose(left[1], squash(np.array([-0.1, 0.0, 1.0])))
 
