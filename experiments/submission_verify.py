@@ -14,6 +14,7 @@ from voltgym.experiments.collect import curve_of_designs, surrogate_gap
 from voltgym.experiments.doctor import golden
 from voltgym.experiments.files import plain
 from voltgym.experiments.results import Run
+from voltgym.experiments.standing_ranks import is_control
 from voltgym.experiments.submission_bundle import Part, Submission, read_bundle
 from voltgym.experiments.submission_checks import UNIQUE, check
 from voltgym.experiments.submission_keep import keep_verified
@@ -149,9 +150,11 @@ def run(argv: list[str]) -> None:
     found = verify(
         path, private=settings["private"], other_fingerprint=settings["other_fingerprint"], ours=settings["ours"]
     )
-    places = keep_verified(Path(str(settings["out"])), found.runs, tracks.load(found.runs[0].track))
+    track = tracks.load(found.runs[0].track)
+    replayed = "open loop, replayed" if is_control(track) else "replayed"
+    places = keep_verified(Path(str(settings["out"])), found.runs, track)
     for one in found.runs:
         share = metrics.feasible_rate(one.records)
-        how = "open loop, replayed" if one.trust == "replayed" else "re-run on the private split"
+        how = "re-run on the private split" if one.trust == "re-run" else replayed
         print(f"{one.track}  {one.entry} by {one.author}, seed {one.seed}: {how}, {share:.0%} feasible")
     print(*found.notes, *places, sep="\n")
