@@ -50,7 +50,7 @@ def _what(track: Track, found: Sequence[Standing]) -> str:
 
 def markdown(found: Table, value: str) -> str:
     """A table in Markdown with the columns that matter most."""
-    kept = [i for i, column in enumerate(found.columns) if column in (*SHOWN, value, "violated")]
+    kept = [i for i, column in enumerate(found.columns) if column in (*SHOWN, value, "violated steps")]
     rows = tuple(tuple(row[i] for i in kept) for row in found.rows)
     return Table(found.title, tuple(found.columns[i] for i in kept), rows, found.notes).markdown()
 

@@ -56,6 +56,8 @@ class Standing:
     """What is missing to a score of 1 on average."""
     improvement: float = NAN
     """How likely a run is better than the baseline in an episode."""
+    most_violated: float = 1.0
+    """What the track allows of ``violated``."""
     search: Search | None = None
     rank: Rank | None = None
     """Among the ranked entries of its information class."""
@@ -65,8 +67,8 @@ class Standing:
 
     @property
     def below(self) -> bool:
-        """Too few feasible episodes: ranked below all others."""
-        return self.feasible < ENOUGH_FEASIBLE
+        """Too few feasible episodes, or too many violated steps: ranked below all others."""
+        return self.feasible < ENOUGH_FEASIBLE or self.violated > self.most_violated
 
     @property
     def budget(self) -> int:

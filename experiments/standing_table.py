@@ -41,6 +41,7 @@ def _columns(track: Track) -> list[Column]:
         Column("entry", lambda s: s.entry),
         Column("score", lambda s: interval_text(s.score)),
         Column("feasible", lambda s: percent(s.feasible)),
+        Column("violated steps", lambda s: MISSING if track.hand_in else share_text(s.violated)),
         Column(track.score.value, lambda s: number(s.value)),
         Column("AUC", lambda s: interval_text(s.search.auc) if s.search else MISSING),
         Column("regret", lambda s: number(s.search.regret) if s.search else MISSING),
@@ -75,6 +76,11 @@ def percent(share: float) -> str:
     text = f"{100 * share:.0f}"
     exact = {"100": share == 1, "0": share == 0}.get(text, True)
     return f"{text if exact else f'{100 * share:.1f}'} %"
+
+
+def share_text(share: float) -> str:
+    """A small share in percent, two decimals."""
+    return MISSING if share != share else f"{100 * share:.2f} %"
 
 
 def number(value: float) -> str:

@@ -73,6 +73,7 @@ def _standing(runs: Sequence[Run], track: Track, good: Sequence[Run], fault: str
         provisional=not fixed and len(runs) < ENOUGH_RUNS,
         feasible=_share(runs, track),
         violated=metrics.violated_step_rate(records),
+        most_violated=track.most_violated,
         value=NAN,
         margins=metrics.worst_margins(records),
         spent=spent,

@@ -13,7 +13,15 @@ from voltgym.experiments import configs
 from voltgym.experiments.scores import Score
 
 REQUIRED = ("title", "version", "common", "budget", "seeds", "score", "entries")
-OPTIONAL = {"fixed": dict, "checkpoints": list, "hand_in": int, "optimum": str, "about": str, "per_entry_seeds": dict}
+OPTIONAL = {
+    "fixed": dict,
+    "checkpoints": list,
+    "hand_in": int,
+    "optimum": str,
+    "about": str,
+    "per_entry_seeds": dict,
+    "most_violated": float,
+}
 """Keys of a track that may be left out."""
 
 
@@ -49,6 +57,8 @@ class Track:
     about: str
     seeds_of: Mapping[str, int]
     """Entries that run with fewer seeds, and how many."""
+    most_violated: float = 1.0
+    """The largest share of steps that may violate a limit; entries beyond it rank below all others."""
 
 
 @cache
@@ -82,6 +92,7 @@ def load(name: str) -> Track:
         optimum=raw.get("optimum", "best known"),
         about=raw.get("about", ""),
         seeds_of=raw.get("per_entry_seeds", {}),
+        most_violated=number(f"{name}: most_violated", raw.get("most_violated", 1.0), "a share in [0, 1]", high=1.0),
     )
 
 

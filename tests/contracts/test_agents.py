@@ -35,7 +35,7 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
     ),
     "ppo_lagrangian": (
         700,
-        {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300},
+        {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "training_kwargs": None},
     ),
     "botorch": (10, {"design": None, "iterations": 5, "restarts": 1, "episodes": 2}),
     "botorch_direct": (10, {"iterations": 5, "restarts": 1}),
