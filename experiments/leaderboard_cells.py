@@ -8,7 +8,7 @@ from voltgym.experiments.standing import Standing
 from voltgym.experiments.statistics import Interval, Rank
 from voltgym.experiments.svg import Scale
 
-WIDTH, HEIGHT, EDGE = 150.0, 18.0, 6.0
+WIDTH, HEIGHT, EDGE = 130.0, 18.0, 6.0
 LOWEST = -0.5
 """Scores below it are at the edge, with an arrow: a far outlier must not press all others together."""
 

@@ -91,7 +91,13 @@ def _rest(track: Track) -> list[Column]:
         Column("Beats baseline", lambda s: percent(s.improvement), lambda s: s.improvement, IMPROVES, 4),
         Column("Seeds", lambda s: "fixed" if s.fixed else str(len(s.runs)), lambda s: len(s.runs), SEEDS, 2),
         Column("Budget", budget, lambda s: s.budget, BUDGET, 3),
-        Column("Solver", lambda s: duration(s.solver_seconds), lambda s: s.solver_seconds, SOLVER, 3),
+        Column(
+            "Solver",
+            lambda s: duration(s.solver_seconds),
+            lambda s: s.solver_seconds,
+            SOLVER,
+            3 if is_control(track) else 4,
+        ),
         Column("Fingerprint", _fingerprint, lambda s: s.fingerprint, PRINT, 3, "text"),
     ]
 

@@ -46,7 +46,7 @@ class EntryView:
 
 POINTS = 48
 """Of a curve: there are many of these pages."""
-RUN_COLUMNS = ("Seed", "Score", "Feasible", "Spent", "Took", "Config")
+RUN_COLUMNS = ("Seed", "Score", "Feasible", "Spent of budget", "Took", "Config")
 
 
 def entry_view(s: Standing, track: Track, name: str) -> EntryView:
@@ -135,7 +135,7 @@ def _run_row(s: Standing, i: int) -> list[str]:
         MISSING if run.seed is None else str(run.seed),
         score,
         percent(feasible_rate(run.records)),
-        MISSING if spent is None else f"{thousands(spent)} {_words(run.unit)}",
+        MISSING if spent is None else thousands(spent),
         duration(run.seconds),
         run.config_hash[:10] or MISSING,
     ]

@@ -18,7 +18,6 @@ from voltgym.experiments.leaderboard_cells import span
 from voltgym.experiments.leaderboard_columns import Column, columns
 from voltgym.experiments.leaderboard_entry import RUN_COLUMNS, EntryView, entry_view
 from voltgym.experiments.leaderboard_words import (
-    CLASSES,
     GLOSSARY,
     TRUSTS,
     anchors_text,
@@ -89,7 +88,7 @@ def track_view(found: Sequence[Standing], track: Track, left_out: int = 0) -> Tr
         entries=entries,
         legend=[(key(found[i].entry, style), entries[i].id) for i, style in drawn.items()],
         figures=_figures(found, drawn, track),
-        best=[(firsts[name], class_text(name)) for name in sorted(firsts)],
+        best=[(firsts[name], class_text(name, track)) for name in sorted(firsts)],
         counts=(len(found), sum(len(s.runs) for s in found), sum(len(r.records) for s in found for r in s.runs)),
     )
 
@@ -114,7 +113,7 @@ def _tables(entries: Sequence[EntryView], track: Track) -> list[TableView]:
         sections.setdefault((s.section, s.information if s.section == RANKED else ""), []).append(e)
     out = []
     for (section, information), rows in sections.items():
-        title = class_text(information) if section == RANKED else SECTION_TITLES[section]
+        title = class_text(information, track) if section == RANKED else SECTION_TITLES[section]
         shown = columns([e.standing for e in rows], track, axis)
         out.append(TableView(title, SECTION_NOTES.get(section, ""), information, shown, rows))
     return out
@@ -165,7 +164,6 @@ def render(views: Sequence[TrackView]) -> str:
         policy=policy + "; form-action 'none'",
         totals=totals,
         glossary=GLOSSARY,
-        classes=CLASSES,
         trusts=TRUSTS,
         run_columns=RUN_COLUMNS,
         interval_text=interval_text,

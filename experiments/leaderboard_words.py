@@ -33,8 +33,10 @@ GLOSSARY = (
 )  # fmt: skip
 
 
-def class_text(information: str) -> str:
-    """What an information class sees."""
+def class_text(information: str, track: Track) -> str:
+    """What an information class sees; a design is judged by itself, whatever its agent saw."""
+    if not is_control(track):
+        return "Entries" if information == "full" else f"Entries, class {information}"
     return CLASSES.get(information, f"Sees: {information}")
 
 

@@ -194,11 +194,22 @@ def cross(x: float, y: float, about: str) -> str:
 
 
 def _path(xs: np.ndarray, ys: np.ndarray, x: Scale, y: Scale) -> str:
-    out, pen = [], "M"
-    for a, b in zip(xs, ys, strict=True):
+    out: list[str] = []
+    before: tuple[str, str] | None = None
+    for a, b in zip(xs.tolist(), ys.tolist(), strict=True):
         if not (math.isfinite(a) and math.isfinite(b)):
-            pen = "M"
+            before = None
             continue
-        out.append(f"{pen}{x(a):.1f} {y(b):.1f}")
-        pen = "L"
+        there = f"{x(a):.1f}", f"{y(b):.1f}"
+        out.append(_line(before, there))
+        before = there
     return "".join(out)
+
+
+def _line(before: tuple[str, str] | None, there: tuple[str, str]) -> str:
+    """A line to a pixel, in few letters where it is level or upright; without one before it, the start of a line."""
+    if before is None:
+        return f"M{there[0]} {there[1]}"
+    if before[1] == there[1]:
+        return f"H{there[0]}"
+    return f"V{there[1]}" if before[0] == there[0] else f"L{there[0]} {there[1]}"
