@@ -105,6 +105,21 @@ def test_designs_are_counted_and_priced_again(no_report: list[Path], tmp_path: P
     assert results.read(tmp_path / "out") == [run]
 
 
+def test_another_installation_is_listed_apart_when_asked(runs: list[Path]) -> None:
+    track = toys.track()
+    file = bundle(runs[:1], track, "actions")
+    data = toys.with_about(file.read_bytes(), lambda about: about.update(fingerprint="0123456789ab"))
+    file.write_bytes(toys.with_lines(data, toys.EPISODES, lambda lines: lines[0].update({"return": 9.0})))
+    with pytest.raises(SubmissionError, match="other numbers, which do not compare"):
+        verify(file, track)
+    found = verify(file, track, other_fingerprint=True)
+    assert len(found.notes) == 2
+    assert "0123456789ab" in found.notes[0]
+    assert "episode 0: return is 9.0, found" in found.notes[1]
+    assert found.runs[0].records[0]["return"] != 9.0
+    assert found.runs[0].fingerprint != "0123456789ab"
+
+
 def test_kept_runs_take_the_place_of_their_own_and_leave_others(runs: list[Path], tmp_path: Path) -> None:
     track, out = toys.track(), tmp_path / "out"
     both = verify(bundle(runs, track, "actions"), track).runs
