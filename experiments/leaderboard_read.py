@@ -54,9 +54,9 @@ def read(folder: Path, track: str) -> list[Run]:
     """
     place = Path(folder) / track
     try:
-        about = json.loads((place / "runs.json").read_text(encoding="utf-8"))
-        records = _records(pq.read_table(place / "episodes.parquet"), len(about))
-        curves = _curves(pq.read_table(place / "curves.parquet"), len(about))
+        about = json.loads(results.part(folder, track, results.RUNS).read_text(encoding="utf-8"))
+        records = _records(pq.read_table(results.part(folder, track, results.EPISODES)), len(about))
+        curves = _curves(pq.read_table(results.part(folder, track, results.CURVES)), len(about))
         runs = [Run(**a, records=r, curve=c) for a, r, c in zip(about, records, curves, strict=True)]
     except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
         raise ResultError(f"{place} is damaged ({type(error).__name__}: {error}); restore its three files") from None
@@ -118,5 +118,5 @@ def tracks(folder: Path) -> list[str]:
     """The tracks that ``folder`` has results of. Raises `ResultError` where there are none."""
     found = results.tracks(folder)
     if not found:
-        raise ResultError(f"{folder} has no results; expected TRACK/runs.json, written by `voltgym benchmark`")
+        raise ResultError(f"{folder} has no results; expected TRACK.runs.json, written by `voltgym benchmark`")
     return found

@@ -1,8 +1,8 @@
 """A result set: the runs of agents on tracks, compact enough to be committed and whole enough to be recomputed.
 
-A folder a track: ``runs.json`` (what each run was), ``episodes.parquet`` (its records, one an episode, with every
-action) and ``curves.parquet`` (how it got there). Tables, ranks, the leaderboard and the README are computed from these
-and from nothing else.
+Three files a track: ``<track>.runs.json`` (what each run was), ``.episodes.parquet`` (its records, one an episode, with
+every action) and ``.curves.parquet`` (how it got there). Tables, ranks, the leaderboard and the README are computed
+from these and from nothing else.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from voltgym.envs.errors import UnknownName, VoltGymError
 from voltgym.experiments.files import write_json
 from voltgym.experiments.records import Record, check_record
 
-SHIPPED = Path(__file__).parent / "results"
+SHIPPED = Path(__file__).parent / "published"
 """The published result set."""
 
+RUNS, EPISODES, CURVES = "runs.json", "episodes.parquet", "curves.parquet"
 TRUST = ("self-reported", "replayed", "re-run")
 """Who computed the records: the author; trusted code from the author's actions or designs, whoever chose them (*open
 loop*); trusted code with the author's policy, on episodes that nobody had seen."""
@@ -88,8 +89,13 @@ _CURVE = pa.schema(
 )
 
 
+def part(folder: Path, track: str, name: str) -> Path:
+    """One of the three files of a track."""
+    return Path(folder) / f"{track}.{name}"
+
+
 def write(folder: Path, runs: Iterable[Run]) -> None:
-    """Write ``runs`` into ``folder``, a sub-folder a track; what is there of these tracks is replaced.
+    """Write ``runs`` into ``folder``; what is there of their tracks is replaced.
 
     Each file is written whole or not at all.
     """
@@ -98,14 +104,13 @@ def write(folder: Path, runs: Iterable[Run]) -> None:
         tracks.setdefault(run.track, []).append(run)
     for track, group in tracks.items():
         group.sort(key=lambda run: (run.entry, -1 if run.seed is None else run.seed))
-        place = folder / track
-        place.mkdir(parents=True, exist_ok=True)
-        _write_table(place / "episodes.parquet", _episodes(group))
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_table(part(folder, track, EPISODES), _episodes(group))
         rows = [
             {"run": i, **{n: step.get(n) for n in _CURVE.names[1:]}} for i, r in enumerate(group) for step in r.curve
         ]
-        _write_table(place / "curves.parquet", pa.Table.from_pylist(rows, schema=_CURVE))
-        write_json(place / "runs.json", [run.about() for run in group])
+        _write_table(part(folder, track, CURVES), pa.Table.from_pylist(rows, schema=_CURVE))
+        write_json(part(folder, track, RUNS), [run.about() for run in group])
 
 
 def _episodes(runs: Sequence[Run]) -> pa.Table:
@@ -145,7 +150,7 @@ def _write_table(path: Path, table: pa.Table) -> None:
 
 def tracks(folder: Path = SHIPPED) -> list[str]:
     """The tracks that ``folder`` has results of."""
-    return sorted(file.parent.name for file in Path(folder).glob("*/runs.json"))
+    return sorted(file.name.removesuffix(f".{RUNS}") for file in Path(folder).glob(f"*.{RUNS}"))
 
 
 def read(folder: Path = SHIPPED, track: str | None = None, *, checked: bool = True) -> list[Run]:
@@ -157,14 +162,14 @@ def read(folder: Path = SHIPPED, track: str | None = None, *, checked: bool = Tr
     known = tracks(folder)
     if track is not None and track not in known:
         raise UnknownName("track with results", track, known)
-    return [run for name in known if track in (None, name) for run in _read(Path(folder) / name, checked)]
+    return [run for name in known if track in (None, name) for run in _read(Path(folder), name, checked)]
 
 
-def _read(place: Path, checked: bool) -> list[Run]:
+def _read(folder: Path, track: str, checked: bool) -> list[Run]:
     try:
-        about = json.loads((place / "runs.json").read_text(encoding="utf-8"))
-        episodes = pq.read_table(place / "episodes.parquet").to_pylist()
-        curves = pq.read_table(place / "curves.parquet").to_pylist()
+        about = json.loads(part(folder, track, RUNS).read_text(encoding="utf-8"))
+        episodes = pq.read_table(part(folder, track, EPISODES)).to_pylist()
+        curves = pq.read_table(part(folder, track, CURVES)).to_pylist()
         records: list[list[Record]] = [[] for _ in about]
         steps: list[list[dict[str, Any]]] = [[] for _ in about]
         for row in episodes:
@@ -174,9 +179,10 @@ def _read(place: Path, checked: bool) -> list[Run]:
             steps[row.pop("run")].append(row)
         found = [Run(**a, records=r, curve=c) for a, r, c in zip(about, records, steps, strict=True)]
     except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
-        raise ResultError(f"{place} is damaged ({type(error).__name__}: {error}); restore its three files") from None
+        place = folder / track
+        raise ResultError(f"{place}.* are damaged ({type(error).__name__}: {error}); restore its three files") from None
     for run in found:
-        _check(run, place, checked)
+        _check(run, folder / track, checked)
     return found
 
 

@@ -264,7 +264,7 @@ def test_the_quick_reader_reads_what_the_other_reads(tmp_path: Path) -> None:
 
 def test_damaged_results_are_told(tmp_path: Path) -> None:
     results.write(tmp_path, toys.control_set(TRACK, seeds=1))
-    (tmp_path / TRACK.name / "episodes.parquet").write_bytes(b"no")
+    (tmp_path / f"{TRACK.name}.episodes.parquet").write_bytes(b"no")
     with pytest.raises(ResultError, match="damaged"):
         leaderboard_read.read(tmp_path, TRACK.name)
 

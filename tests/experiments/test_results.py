@@ -110,9 +110,9 @@ def test_an_unknown_track_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["runs.json", "episodes.parquet", "curves.parquet"])
 def test_damage_is_said_with_the_folder(tmp_path: Path, file: str) -> None:
     results.write(tmp_path, [run()])
-    whole = (tmp_path / "t" / file).read_bytes()
-    (tmp_path / "t" / file).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(VoltGymError, match="damaged"):
+    whole = (tmp_path / f"t.{file}").read_bytes()
+    (tmp_path / f"t.{file}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(VoltGymError, match="are damaged"):
         results.read(tmp_path)
 
 
