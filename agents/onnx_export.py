@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from voltgym.agents.base import Policy
 from voltgym.agents.lstm import Cell, LstmPolicy
 from voltgym.agents.mlp import MlpPolicy
+from voltgym.agents.slack_model import SlackGreedy, squash
 from voltgym.envs.errors import VoltGymError
 
 OPERATOR_SET, FORMAT = 17, 8
@@ -131,9 +132,36 @@ def _cell(layer: Cell, graph: Graph, x: str, hidden: str, cell: str) -> tuple[st
     return graph.add("Mul", graph.sigmoid(out), graph.add("Tanh", cell)), cell
 
 
+HALVINGS = 12
+"""Of the bounds: to a four-thousandth of them."""
+
+
+def _slack(policy: SlackGreedy, graph: Graph, observation: str) -> tuple[str, dict[str, tuple[str, int]]]:
+    """The largest share of [-1, 1] whose predicted slacks keep the margin, by bisection written out."""
+    layers = [(graph.constant(w.T.astype(float)), graph.constant(b.astype(float))) for w, b in policy.model.layers]
+    least, two = graph.constant(squash(np.array(policy.margin))), graph.constant(2.0)
+    nothing = graph.add("Mul", graph.add("ReduceMax", observation, axes=[1], keepdims=1), graph.constant(0.0))
+
+    def keeps(share: str) -> str:
+        y = graph.add("Concat", observation, share, axis=1)
+        for i, (weight, bias) in enumerate(layers):
+            y = graph.silu(y) if i else y
+            y = graph.add("Add", graph.add("MatMul", y, weight), bias)
+        return graph.add("GreaterOrEqual", graph.add("ReduceMin", y, axes=[1], keepdims=1), least)
+
+    low, high = (graph.add("Add", nothing, graph.constant(end)) for end in (-1.0, 1.0))
+    whole, top = keeps(high), high
+    for _ in range(HALVINGS):
+        middle = graph.add("Div", graph.add("Add", low, high), two)
+        fine = keeps(middle)
+        low, high = graph.add("Where", fine, middle, low), graph.add("Where", fine, high, middle)
+    return graph.add("Where", whole, top, low), {}
+
+
 EXPORTS: dict[type, Callable[[Any, Graph, str], tuple[str, dict[str, tuple[str, int]]]]] = {
     MlpPolicy: _mlp,
     LstmPolicy: _lstm,
+    SlackGreedy: _slack,
 }
 """By kind of policy: from the policy, a graph and its (N, d) observation to its last layer's output, and, by name of
 its memory, what it becomes and how many numbers a row that is."""

@@ -58,6 +58,11 @@ class SlackGreedy:
     def __init__(self, model: SlackModel, margin: float, information: str) -> None:
         self.model, self.margin, self.information = model, float(margin), information
 
+    @property
+    def space(self) -> dict[str, Any]:
+        """The action space, as ``MlpPolicy`` has it."""
+        return {"kind": "box", "low": [self.model.low], "high": [self.model.high]}
+
     def __call__(
         self,
         observation: np.ndarray,

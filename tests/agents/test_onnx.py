@@ -19,6 +19,7 @@ from voltgym.agents.onnx_checks import MOST_BYTES, OnnxError, check
 from voltgym.agents.onnx_export import to_onnx
 from voltgym.agents.onnx_policy import OnnxPolicy, PolicyFailed
 from voltgym.agents.policies import DesignPolicy
+from voltgym.agents.slack_model import SlackGreedy, SlackModel
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.making import make_episodes
 
@@ -302,3 +303,17 @@ def test_actions_that_are_not_finite_are_a_failure_of_the_episode(run: Callable[
     there = run(to_onnx(policy, (size,)))
     records = evaluate_policy(there, THEVENIN, {}, split="test", episodes=2, agent="a", seed=0)
     assert [r["failure"] for r in records] == ["ACTION", "ACTION"]
+
+
+def test_greedy_on_learned_slacks_acts_as_its_numpy(run: Callable[..., OnnxPolicy]) -> None:
+    rng = np.random.default_rng(1)
+    first = np.column_stack([rng.normal(size=(16, 5)) * 0.2, np.full(16, 1.0)]), np.full(16, 3.0)
+    last = -np.abs(rng.normal(size=(3, 16))) * 0.1, np.full(3, 6.0)  # slacks that fall as the action rises
+    observation = rng.normal(size=(60, 5)).astype(np.float32)
+    inside = []
+    for margin in (-20.0, 1.0, 3.0, 1e3):
+        policy = SlackGreedy(SlackModel([first, last], 0.0, 3.0), margin, "bms")
+        action, _ = run(to_onnx(policy, (5,)))(observation)
+        np.testing.assert_allclose(action, policy(observation)[0], atol=2e-3)
+        inside.append(float(np.mean((action > 0) & (action < 3))))
+    assert max(inside) > 0.3
