@@ -49,7 +49,7 @@ class RandomPointsAgent:
         self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
     ) -> Policy:
         """Search. See the class."""
-        how = {"budget": budget, "seed": seed, "out": out, "progress": progress}
+        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
         return self.search.run(_proposer, self.batch_size, env_id, env_kwargs, **how)
 
 

@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
     if not jobs:
         print(f"nothing to do: {place} has every run")
         return
-    failed = run_jobs(jobs, settings["workers"], Keeping(display_for(jobs), place))
+    failed = run_jobs(jobs, settings["workers"], Keeping(display_for(jobs), place), every=1.0)
     for job in failed:
         print(f"{job.name} failed: {job.last_words()} (more in {job.path / 'log.txt'})", file=sys.stderr)
     if failed:
@@ -120,13 +120,13 @@ class Keeping:
     def __init__(self, display: Any, place: Path) -> None:
         self.display, self.place = display, place
 
-    def update(self, job: Planned, status: str, reached: Mapping[str, Any]) -> None:
+    def update(self, job: Job, status: str, reached: Mapping[str, Any]) -> None:
         """Where a running job is."""
         self.display.update(job, status, reached)
 
-    def finish(self, job: Planned, text: str) -> None:
+    def finish(self, job: Job, text: str) -> None:
         """A job has ended: into the result set with it."""
-        if job.status() == "finished":
+        if isinstance(job, Planned) and job.status() == "finished":
             new = collect(job.path, job.track, job.entry, job.hash)
             old = results.read(self.place, checked=False)
             results.write(self.place, [r for r in merged(old, [new]) if r.track == job.track.name])

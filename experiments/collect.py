@@ -102,11 +102,8 @@ def surrogate_gap(verdicts: Sequence[Verdict], records: Sequence[Record]) -> flo
     None where the search asked the physics itself, or nothing was handed in.
     """
     said = {v.key: v.values.get(AT_MEAN) for v in verdicts}
-    gaps = [
-        said[r["design"]] - r["values"][AT_MEAN]
-        for r in records
-        if said.get(r.get("design")) is not None and r["values"].get(AT_MEAN) is not None
-    ]
+    pairs = [(said.get(str(r.get("design"))), r["values"].get(AT_MEAN)) for r in records]
+    gaps = [promised - found for promised, found in pairs if promised is not None and found is not None]
     return float(np.mean(gaps)) if gaps else None
 
 
