@@ -49,7 +49,7 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
         version=track.version,
         entry=entry,
         seed=config["seed"],
-        information=chosen[0]["information"],
+        information=information_of(chosen[0]["information"], track),
         budget=int(config["budget"]),
         unit=str(config["unit"]),
         spent={kind: float(amount) for kind, amount in manifest.get("spent", {}).items()},
@@ -60,6 +60,11 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
         records=chosen,
         curve=curve_of_designs(verdicts, track) if verdicts else _of_numbers(folder),
     )
+
+
+def information_of(own: str, track: Track) -> str:
+    """The class in which an entry is ranked: its own where it looks ahead, else that of the track if it names one."""
+    return own if own == "lookahead" or not track.information else track.information
 
 
 def _seconds(manifest: Mapping[str, Any]) -> float:

@@ -21,6 +21,7 @@ OPTIONAL = {
     "about": str,
     "per_entry_seeds": dict,
     "most_violated": float,
+    "information": str,
 }
 """Keys of a track that may be left out."""
 
@@ -57,6 +58,8 @@ class Track:
     about: str
     seeds_of: Mapping[str, int]
     """Entries that run with fewer seeds, and how many."""
+    information: str = ""
+    """The class of all entries that do not look ahead: who sees less competes with who sees all. Empty: their own."""
     most_violated: float = 1.0
     """The largest share of steps that may violate a limit; entries beyond it rank below all others."""
 
@@ -92,6 +95,7 @@ def load(name: str) -> Track:
         optimum=raw.get("optimum", "best known"),
         about=raw.get("about", ""),
         seeds_of=raw.get("per_entry_seeds", {}),
+        information=str(raw.get("information", "")),
         most_violated=number(f"{name}: most_violated", raw.get("most_violated", 1.0), "a share in [0, 1]", high=1.0),
     )
 
