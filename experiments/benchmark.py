@@ -51,12 +51,13 @@ def load_benchmark(name: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 class Planned(Job):
-    """A run of a benchmark, and which one it is."""
+    """A run of a benchmark, and which one it is. Another config is another folder, whatever the overrides say."""
 
-    def __init__(self, track: Track, entry: str, seed: int, overrides: tuple[str, ...], path: Path) -> None:
+    def __init__(self, track: Track, entry: str, seed: int, overrides: tuple[str, ...], folder: Path) -> None:
+        self.hash = config_hash([track.version, configs.compose("train", overrides)])
+        path = folder / track.name / entry / f"{seed}-{self.hash[:8]}"
         super().__init__(f"{track.name}/{entry}/{seed}", overrides, path)
         self.track, self.entry, self.seed = track, entry, seed
-        self.hash = config_hash([track.version, configs.compose("train", overrides)])
 
     @property
     def agent(self) -> str:
@@ -75,7 +76,7 @@ def plan(settings: Mapping[str, Any]) -> list[Planned]:
                 continue
             for seed in range(seeds_of(track, entry, settings["seeds"])):
                 whole = (*track.common, *overrides, f"seed={seed}")
-                jobs.append(Planned(track, entry, seed, whole, folder / name / entry / str(seed)))
+                jobs.append(Planned(track, entry, seed, whole, folder))
     return sorted(jobs, key=lambda job: job.seed)
 
 

@@ -44,6 +44,25 @@ def test_another_config_is_another_run(tmp_path: Path) -> None:
     track = jobs[0].track
     other = benchmark.Planned(track, "cma", 0, (*track.common, "agent=cma", "budget=100", "seed=0"), tmp_path)
     assert other.hash not in {job.hash for job in jobs}
+    assert other.path.name != jobs[-1].path.name  # nor is a finished run of the one taken for the other's
+
+
+def test_a_changed_agent_is_another_run_though_the_overrides_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = benchmark.load_benchmark("core", arguments(tmp_path)[1:])
+    before = {job.entry: (job.hash, job.path) for job in benchmark.plan(settings)}
+    compose = benchmark.configs.compose
+
+    def changed(name: str, overrides: tuple[str, ...]) -> dict[str, object]:
+        config = compose(name, overrides)
+        return {**config, "agent": {**config["agent"], "population": 99}} if "agent=cma" in overrides else config
+
+    monkeypatch.setattr(benchmark.configs, "compose", changed)
+    after = {job.entry: (job.hash, job.path) for job in benchmark.plan(settings)}
+    assert after["random_designs"] == before["random_designs"]
+    assert after["cma"][0] != before["cma"][0]
+    assert after["cma"][1] != before["cma"][1]
 
 
 def test_fixed_entries_run_once_and_others_with_their_seeds() -> None:
