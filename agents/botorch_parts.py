@@ -46,7 +46,8 @@ def outcomes(
     fell = np.array([failed(point) for point in points])
     if not fell.all():
         spare[fell] = np.minimum(spare[fell], np.percentile(np.minimum(spare[~fell], 0), lost, axis=0))
-    return merit, squash(spare[:, np.ptp(spare, axis=0) > 1e-9])
+    spare = squash(spare)
+    return merit, spare[:, np.ptp(spare, axis=0) > 1e-9]
 
 
 def sobol(d: int, skip: int, n: int, seed: int) -> np.ndarray:
