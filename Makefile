@@ -7,7 +7,7 @@ FOLDERS := envs agents surrogates conf experiments
 export OMP_NUM_THREADS ?= 1
 export PYBAMM_DISABLE_TELEMETRY := true
 
-.PHONY: demo test test-slow lint format typing constraints clean
+.PHONY: demo test test-slow lint format typing docs constraints clean
 
 demo: .venv/.ok
 	$(BIN)/voltgym demo
@@ -26,6 +26,10 @@ lint: .venv/.ok typing
 format: .venv/.ok
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The site, in build/site; a warning is an error.
+docs: .venv/.ok
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/site
 
 # mypy cannot follow an editable install that maps folders to packages; links can.
 typing:
