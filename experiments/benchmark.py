@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def load_benchmark(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     known = configs.choices("benchmark")
     if name not in known:
         raise UnknownName("benchmark", name, known)
-    text = resources.files(configs.PACKAGE).joinpath("benchmark", f"{name}.yaml").read_text(encoding="utf-8")
+    text = configs.read("benchmark", name)
     raw: Any = OmegaConf.to_container(OmegaConf.create(text))
     merged = configs.merge({**DEFAULTS, **raw}, overrides)
     whole_number("workers", merged["workers"], most=1000)

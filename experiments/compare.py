@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     path = Path(name)
     known = configs.choices("suite")
     if name in known:
-        text = resources.files(configs.PACKAGE).joinpath("suite", f"{name}.yaml").read_text(encoding="utf-8")
+        text = configs.read("suite", name)
     elif path.suffix in (".yaml", ".yml") and path.exists():
         text = path.read_text(encoding="utf-8")
     else:

@@ -5,28 +5,42 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.experiments import arguments, search_path
 
-PACKAGE = "voltgym.conf"
-
-
-@cache
-def groups() -> tuple[str, ...]:
-    """The config groups: the folders of ``conf/``."""
-    folders = resources.files(PACKAGE).iterdir()
-    return tuple(sorted(f.name for f in folders if f.is_dir() and not f.name.startswith(("_", "."))))
+PACKAGE = search_path.PACKAGE
+groups = search_path.groups
 
 
-def choices(group: str) -> dict[str, str]:
-    """The configs of a group and what each is: the first comment of its YAML that is not a Hydra directive."""
-    if group not in groups():
-        raise UnknownName("config group", group, groups())
-    files = [f for f in resources.files(PACKAGE).joinpath(group).iterdir() if f.name.endswith(".yaml")]
-    return {f.name.removesuffix(".yaml"): _first_comment(f.read_text("utf-8")) for f in sorted(files, key=str)}
+def choices(group: str, search: Sequence[str] = ()) -> dict[str, str]:
+    """The configs of a group and what each is: the first comment of its YAML that is not a Hydra directive.
+
+    ``search`` are places beside ours and the plug-ins', as Hydra writes them.
+    """
+    return {name: _first_comment(file.read_text("utf-8")) for name, (file, _) in _files(group, search).items()}
+
+
+def owners(group: str, search: Sequence[str] = ()) -> dict[str, str]:
+    """Whose each config of a group is; nothing for ours."""
+    return {name: place.owner for name, (_, place) in _files(group, search).items()}
+
+
+def read(group: str, name: str, search: Sequence[str] = ()) -> str:
+    """The text of a config's YAML file."""
+    found = _files(group, search)
+    if name not in found:
+        raise UnknownName(group, name, found)
+    return found[name][0].read_text("utf-8")
+
+
+def _files(group: str, search: Sequence[str]) -> dict[str, tuple[Traversable, search_path.Place]]:
+    known = groups(search)
+    if group not in known:
+        raise UnknownName("config group", group, known)
+    return search_path.files(group, search)
 
 
 def _first_comment(text: str) -> str:
@@ -43,16 +57,24 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     config = _compose(name, overrides)
-    base = _compose(name, [o for o in overrides if _is_choice(o)])
+    chosen = _choices_among(overrides)
+    base = _compose(name, chosen) if len(chosen) < len(overrides) else config
     plain: Any = OmegaConf.to_container(config, resolve=False)
     default: Any = OmegaConf.to_container(base, resolve=False)
     check_types(plain, default)
     return plain
 
 
-def _is_choice(override: str) -> bool:
-    key = override.lstrip("+~").split("=")[0].split("@")[0]
-    return key in groups() or key.startswith("hydra.searchpath") or key.startswith("hydra/")
+def _choices_among(overrides: Sequence[str]) -> list[str]:
+    """The overrides that choose configs, or where to look for them."""
+    search, _ = arguments.split(overrides)
+    known = groups(search)
+
+    def chooses(override: str) -> bool:
+        key = override.lstrip("+~").split("=")[0].split("@")[0]
+        return key in known or key == arguments.SEARCH or key.startswith("hydra/")
+
+    return [override for override in overrides if chooses(override)]
 
 
 def _names(override: str, key: str) -> bool:
@@ -65,6 +87,7 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
+    search_path.register()
     try:
         with hydra.initialize_config_module(config_module=PACKAGE, version_base="1.3"):
             return hydra.compose(config_name=name, overrides=list(overrides))
@@ -89,7 +112,7 @@ def _explain(error: Exception, name: str, overrides: Sequence[str]) -> VoltGymEr
         return UnknownName(group, found, options)
     key = re.match(r"Could not override '([^']+)'", text)
     if key:
-        others = [o for o in overrides if _is_choice(o) and not _names(o, key[1])]
+        others = [o for o in _choices_among(overrides) if not _names(o, key[1])]
         return unknown_key(key[1], _compose(name, others))
     bad = getattr(error, "override", None)
     if bad is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError, number, whole_number
@@ -110,7 +109,7 @@ def _read(name: str) -> dict[str, Any]:
 
     if name not in configs.choices("track"):
         raise UnknownName("track", name, configs.choices("track"))
-    text = resources.files(configs.PACKAGE).joinpath("track", f"{name}.yaml").read_text(encoding="utf-8")
+    text = configs.read("track", name)
     raw: Any = OmegaConf.to_container(OmegaConf.create(text))
     missing = [key for key in REQUIRED if key not in raw]
     unknown = [key for key in raw if key not in (*REQUIRED, *OPTIONAL)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from voltgym.envs.errors import VoltGymError
@@ -53,17 +51,8 @@ def test_the_core_benchmark_has_every_track() -> None:
 def test_errors_say_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(VoltGymError, match="control_full"):
         tracks.load("control_ful")
-    text = (tracks.resources.files("voltgym.conf") / "track" / "protocol.yaml").read_text()
-
-    class Folder:
-        def joinpath(self, *parts: str) -> Any:
-            return self
-
-        def read_text(self, encoding: str) -> str:
-            return text.replace("seeds: 10", "seeed: 10")
-
+    text = configs.read("track", "protocol").replace("seeds: 10", "seeed: 10")
     tracks.load.cache_clear()
-    monkeypatch.setattr(tracks.configs, "choices", lambda group: {"protocol": ""})
-    monkeypatch.setattr(tracks.resources, "files", lambda package: Folder())
+    monkeypatch.setattr(configs, "read", lambda group, name: text)
     with pytest.raises(VoltGymError, match="lacks seeds"):
         tracks.load("protocol")
