@@ -28,7 +28,7 @@ class Fence(NamedTuple):
 
 def pages() -> list[Path]:
     """Everything whose fences count."""
-    found = (p for p in sorted((ROOT / "docs").rglob("*.md")) if not p.relative_to(ROOT / "docs").parts[0][0] == "_")
+    found = (p for p in sorted((ROOT / "docs").rglob("*.md")) if p.relative_to(ROOT / "docs").parts[0][0] != "_")
     return [ROOT / "README.md", *found]
 
 
