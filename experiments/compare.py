@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
-from voltgym.experiments import configs, metrics, tables
+from voltgym.experiments import arguments, configs, metrics, tables
 from voltgym.experiments.files import write_json, write_text
 from voltgym.experiments.jobs import Job, display_for, run_jobs
 from voltgym.experiments.records import Record, read_records
@@ -22,15 +22,19 @@ Jobs that are finished are skipped, so that the same command goes on after an in
 
 
 def load_suite(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The suite ``name`` (in ``conf/suite``, or a path) with ``key=value`` overrides, checked."""
+    """The suite ``name`` (a config, or a path) with ``key=value`` overrides, checked.
+
+    Where the overrides say to look for configs, the jobs do, too.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     path = Path(name)
-    known = configs.choices("suite")
+    search, overrides = arguments.split(overrides)
+    known = configs.choices("suite", search)
     if name in known:
-        text = configs.read("suite", name)
+        text = configs.read("suite", name, search)
     elif path.suffix in (".yaml", ".yml") and path.exists():
         text = path.read_text(encoding="utf-8")
     else:
@@ -48,7 +52,8 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
             )
     merged = configs.merge(suite, overrides)
     whole_number("workers", merged["workers"], most=1000)
-    return {**merged, "folder": str(merged["folder"])}
+    common = [*merged["common"], *arguments.as_override(search)]
+    return {**merged, "folder": str(merged["folder"]), "common": common}
 
 
 def make_jobs(suite: Mapping[str, Any]) -> list[Job]:

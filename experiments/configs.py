@@ -56,8 +56,8 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     from omegaconf import OmegaConf
 
+    chosen = _choices_among(overrides)  # first: it says what is wrong with a place before Hydra warns of it
     config = _compose(name, overrides)
-    chosen = _choices_among(overrides)
     base = _compose(name, chosen) if len(chosen) < len(overrides) else config
     plain: Any = OmegaConf.to_container(config, resolve=False)
     default: Any = OmegaConf.to_container(base, resolve=False)

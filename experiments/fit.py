@@ -9,9 +9,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from voltgym.envs.errors import VoltGymError, whole_number
-from voltgym.experiments import configs
+from voltgym.experiments import arguments, configs
 
-USAGE = """usage: voltgym fit [surrogate=solvent|cathode] [seeds=5] [out=FOLDER]
+USAGE = """usage: voltgym fit [surrogate=solvent|cathode|NAME] [seeds=5] [out=FOLDER]
 
 Learns from measured tables or from the shipped data of the physics, calibrates on designs that were left out, and
 writes weights (npz) and MODEL_CARD.md; without out=, over the shipped ones.
@@ -20,7 +20,7 @@ writes weights (npz) and MODEL_CARD.md; without out=, over the shipped ones.
 
 def main(argv: list[str]) -> None:
     """Fit the surrogate that the overrides name."""
-    config = configs.compose("fit", argv)
+    config = configs.compose("fit", arguments.overrides(argv))
     from hydra.utils import get_method
 
     try:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
 
 from voltgym.envs.errors import UnknownName, VoltGymError
-from voltgym.experiments import configs
+from voltgym.experiments import arguments, configs
 from voltgym.experiments.making import find_spec, make_env
 
-USAGE = """usage: voltgym list [WHAT | ID]
+USAGE = """usage: voltgym list [WHAT | ID] [--config-dir FOLDER] [hydra.searchpath=[...]]
 
-WHAT is envs, cells, engines, or a config group (agent, env, evaluation, ...); left out, everything is listed.
+WHAT is envs, cells, engines, or a config group (agent, env, evaluation, ...); left out, everything is listed. Configs
+of plug-ins, and of places that the search path names, say whose they are.
 With an environment's ID, what it is made of: spaces, arguments, slacks."""
 
 Rows = dict[str, str]
@@ -48,10 +50,17 @@ def engines() -> Rows:
     return import_module("voltgym.envs.charging.twins").describe_engines()
 
 
-def everything() -> dict[str, Any]:
+def of_group(group: str, search: Sequence[str] = ()) -> Rows:
+    """The configs of a group, and whose they are where they aren't ours."""
+    owners = configs.owners(group, search)
+    rows = configs.choices(group, search).items()
+    return {name: f"{text}  ({owners[name]})" if owners[name] else text for name, text in rows}
+
+
+def everything(search: Sequence[str] = ()) -> dict[str, Any]:
     """What can be listed: name -> a function that gives the rows."""
     found = {"envs": environments, "cells": cells, "engines": engines}
-    return found | {group: (lambda group=group: configs.choices(group)) for group in configs.groups()}
+    return found | {group: (lambda group=group: of_group(group, search)) for group in configs.groups(search)}
 
 
 def details(env_id: str) -> Rows:
@@ -78,7 +87,8 @@ def _arguments(entry_point: str) -> str:
 
 def main(argv: list[str]) -> None:
     """Print the lists asked for."""
-    known = everything()
+    search, argv = arguments.split(argv)
+    known = everything(search)
     if len(argv) > 1:
         raise VoltGymError(f"one thing at a time\n{USAGE}")
     if argv and argv[0] not in known:
