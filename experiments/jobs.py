@@ -17,9 +17,8 @@ from voltgym.experiments.files import write_json
 from voltgym.experiments.progress import duration, note
 from voltgym.experiments.records import read_json_lines
 from voltgym.experiments.runs import RunFolder
+from voltgym.experiments.sweep_job import ONE_THREAD
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""Processes share the cores, and small networks are slower with more threads than with one."""
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Job:
 
     def status(self) -> str:
         """The manifest's status, or ``waiting`` where there is none yet."""
-        return str(self.run.manifest()["status"]) if self.run.manifest_file.exists() else "waiting"
+        return self.run.status()
 
     def check(self) -> None:
         """Raise `VoltGymError` if the folder holds a job with other overrides."""
@@ -62,7 +61,7 @@ class Job:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin, or go on with what is there. What it prints goes into ``log.txt``."""
-        resumed = self.run.manifest_file.exists()
+        resumed = self.run.begun()
         fresh = [*self.overrides, f"name={self.agent}", "quiet=true", f"hydra.run.dir='{self.path}'"]
         write_json(self.path / "job.json", {"overrides": list(self.overrides)})
         self.started = time.monotonic()

@@ -71,6 +71,14 @@ class RunFolder:
         """Change keys of the manifest, atomically."""
         write_json(self.manifest_file, {**self.manifest(), **changes})
 
+    def begun(self) -> bool:
+        """Whether a training began here."""
+        return self.manifest_file.exists()
+
+    def status(self) -> str:
+        """The manifest's status, or ``waiting`` where there is none yet."""
+        return str(self.manifest()["status"]) if self.begun() else "waiting"
+
     def reached(self) -> tuple[int, int] | None:
         """(steps, total) of the last line of the learning curve, None where there is none."""
         if not self.curve_file.exists():

@@ -13,9 +13,10 @@ from typing import Any
 from voltgym.agents.base import Agent, Policy, save_policy
 from voltgym.envs.errors import VoltGymError, whole_number
 from voltgym.envs.ledger import Ledger
-from voltgym.experiments import configs, manifest, progress
+from voltgym.experiments import arguments, configs, manifest, progress
 from voltgym.experiments.evaluate import check_evaluation, evaluate_run
 from voltgym.experiments.files import plain, write_json
+from voltgym.experiments.locks import alone
 from voltgym.experiments.making import make_env
 from voltgym.experiments.runs import RunFolder
 
@@ -39,6 +40,11 @@ def run_training(config: Mapping[str, Any], path: Path) -> RunFolder:
     """
     configs.check_whole(config)
     run = RunFolder(path)
+    with alone(path):
+        return _run(config, run)
+
+
+def _run(config: Mapping[str, Any], run: RunFolder) -> RunFolder:
     agent = build_agent(config["agent"])
     whole_number("seed", config["seed"], least=0, most=2**32 - 1)
     config = plain({**config, "budget": _budget(config, agent), "unit": agent.unit})
@@ -129,8 +135,8 @@ def resume(path: Path) -> RunFolder:
     return run_training(config, path)
 
 
-def _job(config: Any) -> None:
-    """What Hydra runs, once a job."""
+def run_job(config: Any) -> None:
+    """What Hydra runs, once a job. In a sweep, a finished run is left alone and one that was begun goes on."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import CompactHydraException
     from hydra.types import RunMode
@@ -139,14 +145,17 @@ def _job(config: Any) -> None:
 
     job = HydraConfig.get()
     try:
-        path = Path(job.runtime.output_dir)
-        if (path / "manifest.json").exists():
+        run = RunFolder(job.runtime.output_dir)
+        if run.begun() and job.mode == RunMode.RUN:
             raise VoltGymError(
-                f"{path} already holds a run; go on with `voltgym train resume={path}`, or choose hydra.run.dir=..."
+                f"{run.path} already holds a run; go on with `voltgym train resume={run.path}`, or choose "
+                "hydra.run.dir=..."
             )
+        if run.status() == "finished":
+            return
         resolved = OmegaConf.to_container(config, resolve=True)
         assert isinstance(resolved, dict)
-        run_training({str(name): value for name, value in resolved.items()}, path)
+        run_training({str(name): value for name, value in resolved.items()}, run.path)
     except (VoltGymError, OmegaConfBaseException, OSError) as error:
         text = str(error) if isinstance(error, VoltGymError) else configs.one_line(error)
         if job.mode == RunMode.RUN:
@@ -156,39 +165,70 @@ def _job(config: Any) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Check the overrides, then hand over to Hydra; or resume."""
-    from hydra import main as hydra_main
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
+    """Check the overrides, then hand over to Hydra, or to a sweep; or resume."""
     if argv in (["-h"], ["--help"]):
         print(USAGE)
         return
     named = [a for a in argv if a.lstrip("+").startswith("benchmark=")]
+    old = [a.removeprefix("resume=") for a in argv if a.startswith("resume=")]
     if named:
         from voltgym.experiments import benchmark
 
         rest = [a for a in argv if a not in (*named, "-m", "--multirun")]
         benchmark.main([named[-1].partition("=")[2], *rest])
-        return
-    old = [a.removeprefix("resume=") for a in argv if a.startswith("resume=")]
-    if old:
-        if len(argv) > 1:
-            raise VoltGymError("resume=RUN goes with no other override: a run goes on with the config it began with")
-        resume(Path(old[0]))
-        return
-    sweep = {"-m", "--multirun"} & set(argv)
-    variants = configs.expand(_overrides(argv))
-    if len(variants) > 1 and not sweep:
+    elif old:
+        _resume(Path(old[0]), [a for a in argv if not a.startswith("resume=")])
+    else:
+        _start(argv)
+
+
+def _resume(path: Path, rest: list[str]) -> None:
+    """Go on with a run or with a sweep, which may change its launcher."""
+    from voltgym.experiments import sweep, sweep_plan
+
+    if sweep_plan.is_sweep(path):
+        others = [a for a in rest if not sweep.is_launcher(a)]
+        if others:
+            raise VoltGymError(f"{others[0]!r}: a sweep goes on as it began; only hydra/launcher=... may change")
+        _ended(sweep.resume(path, rest))
+    elif rest:
+        raise VoltGymError("resume=RUN goes with no other override: a run goes on with the config it began with")
+    else:
+        resume(path)
+
+
+def _start(argv: list[str]) -> None:
+    from voltgym.experiments import sweep
+
+    name, overrides = _value(argv, ("--config-name", "-cn")) or "train", arguments.overrides(argv)
+    variants = configs.expand(overrides)
+    for variant in variants:
+        configs.check_whole(configs.compose(name, variant))
+    several = bool({"-m", "--multirun"} & set(argv)) or sweep.several(name, variants[0])
+    if len(variants) > 1 and not several:
         raise VoltGymError(f"{' '.join(argv)} is a sweep of several values; add -m to run every combination")
-    name = _value(argv, ("--config-name", "-cn")) or "train"
-    for overrides in variants:
-        configs.check_whole(configs.compose(name, overrides))
+    if several and not {"--cfg", "-c"} & set(argv):
+        _ended(sweep.start(name, overrides))
+    else:
+        _run_one(argv)
+
+
+def _ended(done: Any) -> None:
+    """Exit status 1 if a job of a sweep did not finish."""
+    bad = [job for job in done.jobs if done.run(job).status() != "finished"]
+    print(f"{len(done.jobs) - len(bad)} of {len(done.jobs)} jobs finished; `voltgym aggregate {done.path}`")
+    if bad:
+        print(f"the rest: `voltgym train resume={done.path}`, logs in {done.run(bad[0]).path}/log.txt", file=sys.stderr)
+        sys.exit(1)
+
+
+def _run_one(argv: list[str]) -> None:
+    from hydra import main as hydra_main
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
     sys.argv = ["voltgym train", *argv]
-    run = hydra_main(config_path=f"pkg://{configs.PACKAGE}", config_name="train", version_base="1.3")(_job)
-    if sweep:
-        run()
-        return
+    run = hydra_main(config_path=f"pkg://{configs.PACKAGE}", config_name="train", version_base="1.3")(run_job)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, instead of printing it in its own way
     try:
         run()
@@ -199,18 +239,6 @@ def main(argv: list[str]) -> None:
 def _value(argv: list[str], flags: tuple[str, ...]) -> str | None:
     """What follows the last of ``flags``."""
     return next((b for a, b in reversed(list(pairwise(argv))) if a in flags), None)
-
-
-VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")
-"""Hydra's flags that are followed by a value."""
-
-
-def _overrides(argv: list[str]) -> list[str]:
-    """The overrides among Hydra's command-line arguments; ``--config-dir`` as the search path that it is."""
-    before = [None, *argv[:-1]]
-    folders = [b for a, b in pairwise(argv) if a in ("--config-dir", "-cd")]
-    search = [f"hydra.searchpath=[file://{Path(folder).absolute()}]" for folder in folders]
-    return [b for a, b in zip(before, argv, strict=True) if not b.startswith("-") and a not in VALUED] + search
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""Sweeps: many runs from one command, on any launcher; one that was killed goes on with what is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments import arguments, configs, search_path, sweep_plan
+from voltgym.experiments.locks import alone
+from voltgym.experiments.sweep_plan import Job, Sweep
+from voltgym.experiments.sweep_view import watching
+
+LAUNCHER = "hydra/launcher", "hydra.launcher"
+"""What an override of the launcher begins with."""
+RUN = "RUN"
+
+
+def is_launcher(override: str) -> bool:
+    """Whether an override chooses or sets the launcher, which no job need know."""
+    return override.lstrip("+~").startswith(LAUNCHER)
+
+
+def start(config: str, overrides: Sequence[str], search: Mapping[str, Any] | None = None) -> Sweep:
+    """Plan a sweep, keep the plan, and run it. Returns it when all its jobs have ended, well or not."""
+    places, rest = arguments.split(overrides)
+    chosen = tuple(o for o in rest if is_launcher(o))
+    empty = Sweep(Path(), config, tuple(arguments.as_override(places)), chosen, search=search)
+    with composed(empty, [o for o in rest if not _sweeps(o)]) as found:
+        path = Path(str(found.config.hydra.sweep.dir)).absolute()
+        params: dict[str, Any] = dict(found.config.hydra.sweeper.get("params") or {})
+    if sweep_plan.is_sweep(path):
+        raise VoltGymError(f"{path} already holds a sweep; go on with `voltgym train resume={path}`")
+    told = [o for o in rest if not is_launcher(o) and not o.startswith("hydra.sweep.")]
+    sweep = replace(empty, path=path, jobs=sweep_plan.jobs_of(sweep_plan.combinations(told, params)))
+    check(sweep)
+    sweep.write()
+    return run(sweep)
+
+
+def several(config: str, overrides: Sequence[str]) -> bool:
+    """Whether a config is a sweep without being told so: its ``hydra.mode`` is MULTIRUN."""
+    places, rest = arguments.split(overrides)
+    with composed(Sweep(Path(), config, tuple(arguments.as_override(places))), rest, RUN) as found:
+        return str(found.config.hydra.mode).endswith("MULTIRUN")
+
+
+def resume(path: Path, launcher: Sequence[str] = ()) -> Sweep:
+    """Run what is missing or half done of a sweep; ``launcher`` overrides come after those it began with."""
+    sweep = sweep_plan.read(path.absolute())
+    return run(replace(sweep, launcher=(*sweep.launcher, *launcher)))
+
+
+def check(sweep: Sweep) -> None:
+    """Raise `VoltGymError` if the config of a job cannot be composed, or lacks what a training needs."""
+    for job in sweep.jobs:
+        try:
+            configs.check_whole(configs.compose(sweep.config, [*sweep.places, *job.overrides]))
+        except VoltGymError as error:
+            raise VoltGymError(f"job {job.number} ({job.label}): {error}") from None
+
+
+def run(sweep: Sweep) -> Sweep:
+    """Launch what is not finished, and show how far it is."""
+    left = [job for job in sweep.jobs if sweep.run(job).status() != "finished"]
+    print(f"{sweep.path}: {len(left)} of {len(sweep.jobs)} jobs to run", file=sys.stderr, flush=True)
+    if left:
+        with alone(sweep.path), watching(sweep):
+            launch(sweep, left)
+    return sweep
+
+
+def launch(sweep: Sweep, jobs: Sequence[Job]) -> None:
+    """Hand jobs to the launcher, and wait for them. Their run folders say how they ended."""
+    from voltgym.experiments.launchers.processes import ProcessLauncher
+    from voltgym.experiments.train import run_job
+
+    where = str(sweep.path).replace("'", "\\'")
+    with composed(sweep, [*sweep.launcher, f"hydra.sweep.dir='{where}'", "hydra.sweep.subdir=."]) as found:
+        launcher = launcher_of(found.config, found.context, run_job)
+        told = [list(job.overrides) for job in jobs]
+        if not isinstance(launcher, ProcessLauncher):  # it runs `run_job` itself, where Hydra's config says
+            told = [[*o, "quiet=true", f"hydra.sweep.subdir='{job.folder}'"] for o, job in zip(told, jobs, strict=True)]
+        launcher.launch(told, initial_job_idx=jobs[0].number)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A config with Hydra's own part, and what a launcher needs to compose the jobs'."""
+
+    config: Any
+    context: Any
+
+
+@contextmanager
+def composed(sweep: Sweep, overrides: Sequence[str], mode: str = "MULTIRUN") -> Iterator[Composed]:
+    """The config of a sweep, with Hydra's part."""
+    import hydra
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from hydra.types import HydraContext, RunMode
+    from omegaconf.errors import OmegaConfBaseException
+
+    search_path.register()
+    with hydra.initialize_config_module(config_module=configs.PACKAGE, version_base="1.3", job_name="voltgym train"):
+        inner: Any = GlobalHydra.instance().hydra
+        try:
+            whole = [*sweep.places, *overrides]
+            config = inner.compose_config(sweep.config, whole, run_mode=RunMode[mode], from_shell=False)
+            HydraConfig.instance().set_config(config)
+            yield Composed(config, HydraContext(config_loader=inner.config_loader, callbacks=Callbacks(config)))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise VoltGymError(configs.one_line(error)) from None
+
+
+HYDRA = ("hydra_plugins.", "hydra._internal.")
+"""Where the classes of Hydra's launchers are; others are found as any ``_target_``."""
+
+
+def launcher_of(config: Any, context: Any, task: Any) -> Any:
+    """The launcher that a config names, set up."""
+    from hydra.core.plugins import Plugins
+    from hydra.utils import instantiate
+
+    target = str(config.hydra.launcher.get("_target_"))
+    if target.startswith(HYDRA):
+        return Plugins.instance().instantiate_launcher(context, task, config)
+    try:
+        launcher = instantiate(config.hydra.launcher, _convert_="all")
+    except Exception as error:  # whatever making somebody's launcher raises
+        cause = error.__cause__ or error
+        raise VoltGymError(f"launcher {target} cannot be made: {configs.one_line(cause)}") from None
+    launcher.setup(hydra_context=context, task_function=task, config=config)
+    return launcher
+
+
+def _sweeps(override: str) -> bool:
+    """Whether an override has several values."""
+    return any(found.is_sweep_override() for found in sweep_plan.parse([override]).values())

@@ -1,0 +1,86 @@
+"""One job of a sweep, in a process of its own: what every launcher starts, wherever it starts it.
+
+``python -m voltgym.experiments.sweep_job SWEEP NUMBER``. A job that is finished is left alone; one that was begun goes
+on; one that another process works on is waited for. What it prints goes into ``log.txt`` of its run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from voltgym.experiments import sweep_plan
+from voltgym.experiments.sweep_plan import Job, Sweep
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""Jobs share the cores, and small networks are slower with more threads than with one."""
+LOG = "log.txt"
+
+
+def run_process(sweep: Path, number: int) -> int:
+    """Run a job and wait for its end; its exit status. What a launcher calls on the machine of its choice."""
+    command = [sys.executable, "-m", "voltgym.experiments.sweep_job", str(sweep), str(number)]
+    environment = {**os.environ, **ONE_THREAD}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+
+
+def run(argv: Sequence[str]) -> int:
+    """The job's process; returns its exit status."""
+    _end_with_parent()
+    sweep = sweep_plan.read(Path(argv[0]).absolute())
+    job = sweep.jobs[int(argv[1])]
+    folder = sweep.run(job).path
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("ab", buffering=0) as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    try:
+        train(sweep, job)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        return 130
+    return 0 if sweep.run(job).status() == "finished" else 1
+
+
+def train(sweep: Sweep, job: Job) -> None:
+    """Begin a job or go on with it, if it is not finished."""
+    from voltgym.experiments.cli import run_command
+    from voltgym.experiments.locks import alone
+
+    folder = sweep.run(job)
+    with alone(folder.path):
+        if folder.status() == "finished":
+            return
+        if folder.begun():
+            run_command("train", [f"resume={folder.path}"])
+        else:
+            where = str(folder.path).replace("'", "\\'")
+            this = ["quiet=true", "hydra.mode=RUN", f"hydra.run.dir='{where}'"]
+            run_command("train", ["--config-name", sweep.config, *sweep.places, *job.overrides, *this])
+
+
+def _end_with_parent() -> None:
+    """On Linux, end when whoever started this ends: no job outlives a killed sweep for long."""
+
+    def end(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,161 @@
+"""What a sweep consists of: its jobs, in ``sweep.json``, which is written before the first of them begins."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments import manifest
+from voltgym.experiments.files import write_json
+from voltgym.experiments.runs import RunFolder
+
+FILE = "sweep.json"
+VERSION = 1
+MOST = 10_000
+"""Jobs of a sweep: more are taken for a mistake."""
+SLUG = 60
+"""Characters of a job's label that its folder's name keeps."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep."""
+
+    number: int
+    overrides: tuple[str, ...]
+    """Of ``voltgym train``."""
+    label: str
+    """What tells it from the others, such as ``agent=ppo,seed=1``."""
+    folder: str
+    """Of its run, within the sweep's."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's folder and its jobs.
+
+    Args:
+        path: the folder.
+        config: the name of the config that is composed.
+        places: the override that names further places of configs; none, if there are none.
+        launcher: the overrides that choose and set the launcher.
+        jobs: in the order of their numbers.
+        search: how further jobs are chosen (``search.py``); None where all are known.
+    """
+
+    path: Path
+    config: str = "train"
+    places: tuple[str, ...] = ()
+    launcher: tuple[str, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    search: Mapping[str, Any] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, job: Job) -> RunFolder:
+        """The folder of a job's run."""
+        return RunFolder(self.path / job.folder)
+
+    def write(self) -> None:
+        """Keep it, whole."""
+        jobs = [{"number": j.number, "label": j.label, "folder": j.folder, "overrides": j.overrides} for j in self.jobs]
+        about = dict(self.about) or {"started": manifest.now(), "git": manifest.git_state()}
+        how = {"config": self.config, "places": self.places, "launcher": self.launcher, "search": self.search}
+        write_json(self.path / FILE, {"version": VERSION, **about, **how, "jobs": jobs})
+
+
+def is_sweep(path: Path) -> bool:
+    """Whether a folder is a sweep's."""
+    return (path / FILE).is_file()
+
+
+def read(path: Path) -> Sweep:
+    """The sweep in a folder. Raises `VoltGymError` where there is none, or it is damaged."""
+    file = path / FILE
+    if not file.is_file():
+        raise VoltGymError(f"{path} is not the folder of a sweep: it has no {FILE}; sweeps are under runs/sweeps/")
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        jobs = tuple(Job(j["number"], tuple(j["overrides"]), j["label"], j["folder"]) for j in kept["jobs"])
+        about = {name: kept[name] for name in ("started", "git")}
+        places, launcher = tuple(kept["places"]), tuple(kept["launcher"])
+        found = Sweep(path, str(kept["config"]), places, launcher, jobs, kept["search"], about)
+        if [job.number for job in jobs] != list(range(len(jobs))):
+            raise ValueError("its jobs are not numbered from 0 on")
+        outside = [j.folder for j in jobs if Path(j.folder).is_absolute() or ".." in Path(j.folder).parts]
+        if outside:
+            raise ValueError(f"a job's folder is {outside[0]!r}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VoltGymError(f"{file} is damaged ({error}); restore it, or start the sweep in another folder") from None
+    return found
+
+
+def jobs_of(combinations: Sequence[Sequence[str]], first: int = 0) -> tuple[Job, ...]:
+    """A job a combination of overrides, numbered from ``first`` on."""
+    varied = _varied(combinations)
+    out = []
+    for number, overrides in enumerate(combinations, start=first):
+        label = ",".join(o for o in overrides if _key(o) in varied) or "only"
+        out.append(Job(number, tuple(overrides), label, f"{number:03d}-{slug(label)}"))
+    return tuple(out)
+
+
+def _varied(combinations: Sequence[Sequence[str]]) -> set[str]:
+    """The keys of which the jobs differ."""
+    values: dict[str, set[str]] = {}
+    for overrides in combinations:
+        for override in overrides:
+            values.setdefault(_key(override), set()).add(override)
+    return {key for key, found in values.items() if len(found) > 1}
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")
+
+
+def slug(label: str) -> str:
+    """A label as a part of a folder's name."""
+    short = ",".join(part.rpartition(".")[2] for part in label.split(","))
+    return re.sub(r"[^A-Za-z0-9=.,_-]+", "_", short)[:SLUG].strip("._-,") or "job"
+
+
+def combinations(overrides: Sequence[str], params: Mapping[str, Any]) -> list[list[str]]:
+    """Every combination of the values that ``overrides`` sweep over, after those of ``hydra.sweeper.params``.
+
+    The last that is said of a key counts. Written as Hydra writes sweeps: ``seed=0,1``, ``range(10)``, ``choice(a,b)``.
+
+    Raises:
+        VoltGymError: an interval, which only a search can take; no values; more than ``MOST`` combinations.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    parsed = parse([*(f"{name}={value}" for name, value in params.items()), *overrides])
+    for override in parsed.values():
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            raise VoltGymError(
+                f"{override.input_line!r} is an interval, of which a sweep cannot take every value; "
+                "list values, or search with +search=tpe"
+            )
+    count = math.prod(len(values(override)) for override in parsed.values())
+    if not 0 < count <= MOST:
+        raise VoltGymError(f"the sweep has {count} combinations; expected 1 to {MOST}")
+    return [list(one) for one in BasicSweeper.split_arguments(list(parsed.values()), None)[0]]
+
+
+def parse(overrides: Sequence[str]) -> dict[str, Any]:
+    """Overrides as Hydra reads them, by key: the last that is said of a key counts."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return {override.get_key_element(): override for override in OverridesParser.create().parse_overrides([*overrides])}
+
+
+def values(override: Any) -> list[str]:
+    """The values of an override as texts."""
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    return list(override.sweep_string_iterator())

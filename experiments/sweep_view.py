@@ -1,0 +1,258 @@
+"""How far a sweep is, read off its run folders: the same view whatever launches the jobs, from any terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments import sweep_plan
+from voltgym.experiments.locks import is_held
+from voltgym.experiments.progress import duration, note
+from voltgym.experiments.records import read_json_lines, read_records
+from voltgym.experiments.sweep_job import LOG
+from voltgym.experiments.sweep_plan import Job, Sweep
+from voltgym.experiments.tables import entry
+
+RUNNING = ("training", "evaluating")
+DONE, FAILED, WAITING, STOPPED = "finished", "failed", "waiting", "stopped"
+
+
+@dataclass(frozen=True)
+class State:
+    """How far one job is.
+
+    Args:
+        status: ``waiting``, ``training``, ``evaluating``, ``finished``, ``failed`` or ``stopped`` (begun, and nobody
+            works on it).
+        seconds: since it began, or that it took; NaN before.
+        share: done, of the part (training or evaluation) it is in.
+        left: seconds, as far as it knows; NaN if it does not.
+        said: its latest numbers, or why it failed.
+        result: what it is judged by, its name and its direction, where it is finished.
+    """
+
+    job: Job
+    status: str
+    seconds: float = math.nan
+    share: float = 0.0
+    left: float = math.nan
+    said: str = ""
+    result: tuple[str, float, str] | None = None
+
+
+def state(sweep: Sweep, job: Job) -> State:
+    """How far a job is. A folder that is just being written is read the next time."""
+    run = sweep.run(job)
+    try:
+        manifest = run.manifest() if run.begun() else None
+    except VoltGymError:
+        manifest = None
+    if manifest is None:
+        said = _last_words(run.path / LOG)
+        waits = not said or is_held(run.path)
+        return State(job, WAITING if waits else FAILED, said="" if waits else said)
+    status = str(manifest["status"])
+    seconds = _seconds(manifest)
+    if status == DONE:
+        return State(job, DONE, seconds, 1.0, 0.0, result=_result(run.records_file))
+    if status in RUNNING and is_held(run.path):
+        file = run.evaluating_file if status == "evaluating" else run.curve_file
+        lines = read_json_lines(file, quiet=True) if file.exists() else []
+        last = lines[-1] if lines else {}
+        numbers = {n: v for n, v in last.items() if n not in ("steps", "total", "seconds", "left") and v is not None}
+        left = last.get("left")
+        share = last.get("steps", 0) / max(1, last.get("total", 1))
+        return State(job, status, seconds, share, math.nan if left is None else left, note(numbers, math.nan))
+    return State(job, FAILED if status == FAILED else STOPPED, seconds, said=str(manifest.get("error") or ""))
+
+
+def _seconds(manifest: Any) -> float:
+    begun = datetime.fromisoformat((manifest.get("resumed") or [manifest["started"]])[-1])
+    end = manifest.get("finished")
+    return ((datetime.fromisoformat(end) if end else datetime.now(begun.tzinfo)) - begun).total_seconds()
+
+
+def _result(file: Path) -> tuple[str, float, str] | None:
+    try:
+        records = read_records(file)
+    except VoltGymError:
+        return None
+    if not records:
+        return None
+    (name, value), directions = entry("", records).value, records[0].get("directions") or {}
+    return name, value, directions.get(name, "max")
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How far a sweep is."""
+
+    states: Sequence[State]
+
+    def count(self, *statuses: str) -> int:
+        """How many jobs are in one of ``statuses``."""
+        return sum(state.status in statuses for state in self.states)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the last job will have ended, if as many go on at a time; NaN while nothing is known."""
+        took = [s.seconds for s in self.states if s.status == DONE and math.isfinite(s.seconds)]
+        running = [s for s in self.states if s.status in RUNNING]
+        whole = sum(took) / len(took) if took else _guess(running)
+        if not running:
+            return math.nan
+        each = [max(0.0, whole - s.seconds) if took else s.left for s in running]
+        return (sum(each) + self.count(WAITING, STOPPED) * whole) / len(running)
+
+    @property
+    def best(self) -> State | None:
+        """The finished job with the best result, where all are judged by the same."""
+        found = [s for s in self.states if s.result and math.isfinite(s.result[1])]
+        kinds = {(s.result[0], s.result[2]) for s in found if s.result}
+        if len(kinds) != 1:
+            return None
+        sign = 1 if kinds.pop()[1] == "max" else -1
+        return max(found, key=lambda s: sign * s.result[1] if s.result else -math.inf)
+
+    def line(self) -> str:
+        """All of it in one line."""
+        total = len(self.states)
+        parts = [f"{self.count(DONE)}/{total} done", f"{self.count(*RUNNING)} running"]
+        parts += [f"{n} {what}" for what in (FAILED, STOPPED) if (n := self.count(what))]
+        if math.isfinite(self.left):
+            parts.append(f"{duration(self.left)} left")
+        if (best := self.best) is not None and best.result is not None:
+            parts.append(f"best {best.result[0]} {best.result[1]:.4g} ({best.job.label})")
+        return ", ".join(parts)
+
+
+def _guess(running: Sequence[State]) -> float:
+    known = [s.seconds + s.left for s in running if math.isfinite(s.left)]
+    return sum(known) / len(known) if known else math.nan
+
+
+class View:
+    """Looks at the run folders; what has ended is not read again."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self._ended: dict[int, State] = {}
+
+    def look(self) -> Overview:
+        """How far it is now."""
+        for job in self.sweep.jobs:
+            if job.number not in self._ended and (found := state(self.sweep, job)).status == DONE:
+                self._ended[job.number] = found
+        return Overview([self._ended.get(job.number) or state(self.sweep, job) for job in self.sweep.jobs])
+
+
+class Lines:
+    """Plain lines: one a job that has ended, and all in one every ``every`` seconds."""
+
+    def __init__(self, every: float = 20.0) -> None:
+        self.every, self._last = every, time.monotonic()
+        self._said: dict[int, str] = {}
+
+    def show(self, overview: Overview) -> None:
+        """Print what is new."""
+        for s in overview.states:
+            if s.status in (DONE, FAILED) and self._said.get(s.job.number) != s.status:
+                took = f" in {duration(s.seconds)}" if math.isfinite(s.seconds) else ""
+                value = f": {s.result[0]} {s.result[1]:.4g}" if s.result else f": {s.said}" if s.said else ""
+                print(f"{s.job.number:3d} {s.job.label}: {s.status}{took}{value}", file=sys.stderr, flush=True)
+            self._said[s.job.number] = s.status
+        if time.monotonic() - self._last >= self.every:
+            self._last = time.monotonic()
+            print(overview.line(), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Live:
+    """A bar of all jobs and a line each for what runs or has failed, on a terminal."""
+
+    def __init__(self, most: int = 12) -> None:
+        from rich.console import Console
+        from rich.live import Live as Display
+
+        self.most = most
+        self._display = Display(console=Console(stderr=True), refresh_per_second=2)
+        self._display.start()
+
+    def show(self, overview: Overview) -> None:
+        """Draw it anew."""
+        self._display.update(table(overview, self.most))
+
+    def close(self) -> None:
+        """Leave it as it stands."""
+        self._display.stop()
+
+
+def table(overview: Overview, most: int) -> Any:
+    """The view as something that ``rich`` prints."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    shown = [s for s in overview.states if s.status in (*RUNNING, FAILED, STOPPED)]
+    for s in shown[:most]:
+        took = duration(s.seconds) if math.isfinite(s.seconds) else ""
+        bar = ProgressBar(total=1.0, completed=s.share, width=20)
+        rows.add_row(str(s.job.number), Text(s.job.label), s.status, bar, took, Text(s.said[:60]))
+    if len(shown) > most:
+        rows.add_row("", Text(f"and {len(shown) - most} more"))
+    whole = ProgressBar(total=len(overview.states), completed=overview.count(DONE), width=40)
+    return Group(Text(overview.line()), whole, rows)
+
+
+@contextmanager
+def watching(sweep: Sweep, every: float = 1.0) -> Iterator[None]:
+    """Show how far a sweep is while the body runs."""
+    stop, view = threading.Event(), View(sweep)
+    display = Live() if sys.stderr.isatty() else Lines()
+
+    def loop() -> None:
+        while not stop.wait(every):
+            display.show(view.look())
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        display.show(view.look())
+        display.close()
+
+
+def follow(path: Path, every: float = 1.0) -> Overview:
+    """Show how far the sweep in a folder is until none of its jobs waits or runs; what it came to."""
+    display = Live() if sys.stderr.isatty() else Lines()
+    try:
+        while True:
+            view = View(sweep_plan.read(path))  # a search gets jobs while it runs
+            overview = view.look()
+            display.show(overview)
+            if not is_held(path) and not overview.count(*RUNNING):
+                return overview
+            time.sleep(every)
+    finally:
+        display.close()
