@@ -8,9 +8,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 DOCS = Path(__file__).parent
 _MARK = re.compile(r"(<!-- table: (.+?) -->\n)(.*?)(<!-- /table -->)", re.S)
@@ -235,10 +238,72 @@ def measured(module: str, **kwargs: Any) -> str:
     return table(("measured", "offset", "scale"), rows)
 
 
+def thevenin_constants() -> str:
+    """The numbers of the circuit."""
+    from voltgym.envs import thevenin as t
+
+    ranges = dict.fromkeys(("SOC", "R0 [Ohm]", "R1 [Ohm]"), "")
+    lowest, highest = t.spread(_Ends(0.0)), t.spread(_Ends(1.0))  # type: ignore[arg-type]
+    ranges = {name: f"{number(lowest[name])} to {number(highest[name])}" for name in ranges}
+    nominal = t.nominal(None)  # type: ignore[arg-type]
+    rows = [
+        ("$U_0$", f"{t.U0:g} V", "open-circuit voltage, empty"),
+        ("$k$", f"{t.SLOPE:g} V", "its rise from empty to full"),
+        ("$Q$", f"{t.CAPACITY:g} A.h", "capacity"),
+        ("$\\tau$", f"{t.TAU:g} s", "time constant of the R1-C1 pair"),
+        ("$R_0$", f"{ranges['R0 [Ohm]']} Ohm", f"drawn uniformly; {nominal['R0 [Ohm]']:g} in `nominal`"),
+        ("$R_1$", f"{ranges['R1 [Ohm]']} Ohm", f"drawn uniformly; {nominal['R1 [Ohm]']:g} in `nominal`"),
+        ("SOC at the start", ranges["SOC"], f"drawn uniformly; {nominal['SOC']:g} in `nominal`"),
+        ("$\\Delta t$", f"{t.STEP:g} s", "a step"),
+        ("$c_\\mathrm{max}$", f"{t.MAX_RATE:g}C", "the largest C-rate of the action space"),
+        ("$V_\\mathrm{max}$", f"{t.VOLTAGE_LIMIT:g} V", "the limit"),
+        ("target", f"{t.TARGET:g}", "SOC where the charge ends"),
+    ]
+    return table(("symbol", "value", "what"), rows)
+
+
+class _Ends:
+    """Stands in for a generator: every uniform draw is one end of its range, or the other."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def uniform(self, low: float, high: float) -> float:
+        """That end."""
+        return low + self.share * (high - low)
+
+
+def track(name: str) -> str:
+    """What a benchmark track fixes."""
+    from voltgym.experiments import tracks
+
+    found = tracks.load(name)
+    raw = yaml.safe_load((DOCS.parent / "conf" / "track" / f"{name}.yaml").read_text(encoding="utf-8"))["score"]
+    given = ", ".join(f"`{key}={value}`" for key, value in found.env_kwargs.items() if value not in ({}, None))
+    anchors = [
+        f"`{end}`" if isinstance(end, str) else number(end) for end in (raw.get("baseline", 0), raw["reference"])
+    ]
+    rows = [
+        ("arguments", given),
+        ("episodes", f"{found.episodes} of `{found.split}`"),
+        ("budget of a run", ", ".join(f"{most:,} {unit.replace('_', ' ')}" for unit, most in found.budget.items())),
+        ("seeds", found.seeds),
+        ("judged by", raw.get("value", "hypervolume")),
+        ("score 0", anchors[0]),
+        ("score 1", f"{anchors[1]}, {found.optimum}"),
+    ]
+    return table((f"track `{name}`", f"version {found.version}"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "thevenin arguments": lambda: arguments("thevenin"),
+    "thevenin constants": thevenin_constants,
     "thevenin observation": thevenin_channels,
     "thevenin slacks": _thevenin_slacks,
+    **{
+        f"track {name}": partial(track, name) for name in ("control_bms", "control_full", "safe", "protocol", "cathode")
+    },
+    **{f"track {name}": partial(track, name) for name in ("cathode_pareto", "solvent")},
     "fastcharge arguments": lambda: arguments("charging.fast_charge"),
     "fastcharge bms": lambda: channels("bms"),
     "fastcharge full": lambda: channels("full"),

@@ -37,7 +37,7 @@ def read(page: Path) -> list[Fence]:
     text = page.read_text(encoding="utf-8")
     blocks = list(_FENCE.finditer(text))
     out = []
-    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, after in zip(blocks, [*blocks[1:], None], strict=False):
         language, *flags = block[3].split() or [""]
         file = "".join(flag.removeprefix("file=") for flag in flags if flag.startswith("file="))
         follows = after is not None and after[3].strip() == "text" and not text[block.end() : after.start()].strip()
