@@ -1,4 +1,10 @@
-"""The conformance kit: does an environment keep Gymnasium's contract and voltgym's, and what would it have to mend?
+"""The conformance kit: does an environment, a surrogate or an agent keep its contract, and what would it have to mend?
+
+In a test of your package, one line each::
+
+    assert_contract(check_env_contract("my_package.env:Mine-v0"))
+    assert_contract(check_surrogate_contract(MySurrogate(), designs, values))
+    assert_contract(check_agent_contract(MyAgent, "my_package.env:Mine-v0", budget=50))
 
 ``check_env_contract`` works on anybody's registered environment. One that is composed of a twin, a task and an
 objective is checked against everything that agents and evaluation rely on; a plain Gymnasium environment is told what
@@ -8,18 +14,36 @@ it has and what it lacks, which is no fault.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.utils.env_checker import check_env
 
-from voltgym.envs import checker_actions, checker_making, checker_parts, checker_rewards, checker_shells, checker_worker
+from voltgym.envs import (
+    checker_actions,
+    checker_agents,
+    checker_making,
+    checker_parts,
+    checker_rewards,
+    checker_shells,
+    checker_surrogates,
+    checker_worker,
+)
 from voltgym.envs.checker_tools import Absent, Check, Finding, Mend, Subject
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.single import DesignEnv
 
-__all__ = ["CHECKS", "OPTIONAL", "Finding", "check_env_contract", "run_check"]
+__all__ = [
+    "CHECKS",
+    "OPTIONAL",
+    "Finding",
+    "assert_contract",
+    "check_agent_contract",
+    "check_env_contract",
+    "check_surrogate_contract",
+    "run_check",
+]
 
 CHECKS: dict[str, Check] = {
     **checker_parts.CHECKS,
@@ -52,13 +76,45 @@ def check_env_contract(env_id: str, **kwargs: Any) -> list[Finding]:
         return [*findings, *_foreign(env_id, env)]
     subject = Subject(env_id, kwargs, env)
     with checker_worker.Worker(env_id, kwargs) as worker:  # starts first: it imports everything anew meanwhile
-        findings += [run_check(name, check, subject) for name, check in CHECKS.items()]
-        findings += [run_check(name, check, subject, required=False) for name, check in OPTIONAL.items()]
+        findings += _all(subject, CHECKS, OPTIONAL)
         findings.append(run_check("made in a worker process", worker.compare, subject))
     return findings
 
 
-def run_check(name: str, check: Check, subject: Subject, required: bool = True) -> Finding:
+def check_surrogate_contract(surrogate: Any, designs: Any, values: Any = None, *, wrong: Any = None) -> list[Finding]:
+    """Check a surrogate on ``designs`` (n, ...), three or more valid ones; one finding a check.
+
+    With ``values`` (n, m) a copy of it is fitted on them first; without, it is taken as it is. ``wrong`` is something
+    that is no design; where designs are rows of numbers, a row of NaN stands for it.
+    """
+    subject = checker_surrogates.Learned(surrogate, designs, values, wrong)
+    return _all(subject, checker_surrogates.CHECKS, checker_surrogates.OPTIONAL)
+
+
+def check_agent_contract(
+    agent: Any, env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, budget: int, seed: int = 0
+) -> list[Finding]:
+    """Check an agent, or a function that makes one, on ``env_id``; one finding a check. Trains three times.
+
+    ``budget`` is in the agent's unit; a small one is enough.
+    """
+    with checker_agents.Trial(agent, env_id, env_kwargs, budget, seed) as trial:
+        return _all(trial, checker_agents.CHECKS, checker_agents.OPTIONAL)
+
+
+def assert_contract(findings: Iterable[Finding]) -> None:
+    """Raise ``AssertionError`` with what there is to mend, a line each; what may be lacking passes."""
+    wrong = [f"{finding.name}: {finding.explanation}" for finding in findings if finding.required and not finding.ok]
+    if wrong:
+        raise AssertionError("\n".join([f"{len(wrong)} to mend:", *wrong]))
+
+
+def _all(subject: Any, checks: Mapping[str, Check], optional: Mapping[str, Check]) -> list[Finding]:
+    findings = [run_check(name, check, subject) for name, check in checks.items()]
+    return findings + [run_check(name, check, subject, required=False) for name, check in optional.items()]
+
+
+def run_check(name: str, check: Check, subject: Any, required: bool = True) -> Finding:
     """One check as a finding, whatever happens in it."""
     try:
         return Finding(True, name, check(subject), required)
@@ -68,9 +124,7 @@ def run_check(name: str, check: Check, subject: Subject, required: bool = True) 
         return Finding(False, name, str(found), required)
     except Exception as error:  # whatever somebody's twin raises is a finding; the other checks go on
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return Finding(
-            False, name, f"raised {what}; expected no exception: make the environment survive this", required
-        )
+        return Finding(False, name, f"raised {what}; expected no exception: make it survive this", required)
 
 
 def _gymnasium(env: gym.Env) -> Iterator[Finding]:

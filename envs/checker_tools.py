@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -122,7 +124,7 @@ class Subject:
         return self.play(self.started(8, seed=100), np.random.default_rng(1), most=60)
 
 
-Check = Callable[[Subject], str]
+Check = Callable[[Any], str]
 """Looks at one thing and says in words what it found; raises :class:`Mend` or :class:`Absent`."""
 
 
@@ -130,6 +132,31 @@ def expect(fine: Any, explanation: str) -> None:
     """Nothing if ``fine``, else :class:`Mend` with the explanation."""
     if not fine:
         raise Mend(explanation)
+
+
+PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
+
+
+def no_pickles(path: Path) -> None:
+    """:class:`Mend` if something that was saved at ``path``, or below, is a pickle, or has one in it."""
+    saved = [file for file in (path, *path.rglob("*")) if file.is_file()] if path.is_dir() else [*path.parent.iterdir()]
+    expect(saved, f"save wrote nothing at {path.name}; expected files there")
+    for file in saved:
+        inside = zipfile.ZipFile(file).namelist() if zipfile.is_zipfile(file) else []
+        found = [name for name in (file.name, *inside) if name.endswith(PICKLES)]
+        if not found and (file.read_bytes()[:1] == b"\x80" or _has_objects(file)):
+            found = [file.name]
+        expect(not found, f"save wrote {found[:1]}, a pickle, which runs what it holds; write npz, safetensors or JSON")
+
+
+def _has_objects(file: Path) -> bool:
+    if file.suffix not in (".npz", ".npy"):
+        return False
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        return any(loaded[name] is None for name in loaded.files) if file.suffix == ".npz" else False
+    except ValueError:  # an array of objects
+        return True
 
 
 def difference(one: Any, other: Any, where: str = "") -> str:
@@ -161,5 +188,5 @@ def arrays(info: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def _short(value: np.ndarray) -> str:
-    text = np.array2string(value, precision=17, threshold=6)
+    text = " ".join(np.array2string(value, precision=17, threshold=6).split())
     return f"{value.dtype} {text if len(text) < 80 else text[:77] + '...'}"

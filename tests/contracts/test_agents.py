@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from voltgym.agents.base import Agent, Policy, load_policy, save_policy
-from voltgym.envs.core import make_episodes
+from voltgym.agents.base import Agent
+from voltgym.envs.checker import assert_contract, check_agent_contract
 from voltgym.experiments.configs import choices, compose
 from voltgym.experiments.train import build_agent
 
@@ -79,48 +78,6 @@ def build(name: str) -> Any:
     return build_agent(config)
 
 
-class Interrupt:
-    """Stops the training after so many units."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.first = at, -1
-
-    def update(self, done: int, total: int, **numbers: float) -> None:
-        self.first = done if self.first < 0 else self.first
-        assert 0 <= done <= total
-        assert all(np.isfinite(number) for number in numbers.values())
-        if done >= self.at:
-            raise KeyboardInterrupt
-
-
-NEVER = 10**9
-
-
-def train(name: str, out: Path, progress: Interrupt) -> tuple[Any, Policy]:
-    agent = build(name)
-    out.mkdir(exist_ok=True)
-    budget, (env_id, kwargs) = EVERY[name][0], env_of(name)
-    policy = agent.train(env_id, kwargs, budget=budget, seed=3, out=out, progress=progress)
-    return agent, policy
-
-
-def actions(policy: Any, env_id: str, kwargs: dict[str, Any]) -> np.ndarray:
-    """The actions of the first steps of a few episodes."""
-    core = make_episodes(env_id, 5, **kwargs, split="test")
-    rows = np.arange(5)
-    observation, _ = core.reset(rows, [None] * 5, list(range(5)))
-    if hasattr(policy, "bind"):
-        policy.bind(core)
-    taken, memory = [], None
-    for step in range(8):
-        mask = core.masks(rows) if hasattr(core.task, "mask") else None
-        action, memory = policy(observation, memory, np.full(5, step == 0), mask)
-        assert mask is None or mask[rows, action].all()
-        taken.append(action)
-        observation, *_ = core.step(rows, action)
-    return np.stack(taken)
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_it_is_an_agent(name: str) -> None:
     agent = build(name)
@@ -131,28 +88,7 @@ def test_it_is_an_agent(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_it_trains_within_its_budget_and_its_policy_is_kept(name: str, tmp_path: Path) -> None:
-    agent, policy = train(name, tmp_path / "run", Interrupt(NEVER))
-    assert isinstance(policy, Policy)
-    assert policy.information in ("bms", "full")
-    spent = getattr(agent, "ledger", None)
-    assert spent is None or 0 < spent.spent[agent.unit] <= EVERY[name][0]
+def test_it_keeps_the_contract(name: str) -> None:
     env_id, kwargs = env_of(name)
-    save_policy(policy, tmp_path / "policy", env_id=env_id, env_kwargs=kwargs)
-    kept = load_policy(tmp_path / "policy", env_id=env_id)
-    first, again = actions(policy, env_id, kwargs), actions(kept, env_id, kwargs)
-    shape = make_episodes(env_id, 1, **kwargs).task.action_space.shape
-    assert first.shape == (8, 5, *shape)
-    np.testing.assert_array_equal(first, again)
-    assert not [file for file in (tmp_path / "policy").rglob("*") if file.suffix in (".pkl", ".pt", ".zip")]
-
-
-@pytest.mark.parametrize("name", [name for name in EVERY if EVERY[name][0]])
-def test_interrupted_it_goes_on(name: str, tmp_path: Path) -> None:
-    budget = EVERY[name][0]
-    with pytest.raises(KeyboardInterrupt):
-        train(name, tmp_path, Interrupt(budget // 2))
-    goes_on = Interrupt(NEVER)
-    agent, _ = train(name, tmp_path, goes_on)
-    assert budget // 2 <= goes_on.first <= budget
-    assert agent.ledger.spent[agent.unit] <= budget
+    findings = check_agent_contract(lambda: build(name), env_id, kwargs, budget=EVERY[name][0], seed=3)
+    assert_contract(finding._replace(required=True) for finding in findings)  # ours lack nothing

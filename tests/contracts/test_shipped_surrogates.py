@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 
+from voltgym.envs.checker import assert_contract, check_surrogate_contract
 from voltgym.surrogates import cathode, solvent
 from voltgym.surrogates.base import Failure, Surrogate
 from voltgym.surrogates.files import WeightsError
@@ -80,48 +80,20 @@ def folder(name: str) -> Path:
     return Path(str(resources.files("voltgym.surrogates") / "models" / name))
 
 
-def test_it_is_a_surrogate_and_predicts(case: Case) -> None:
+def test_it_keeps_the_contract(case: Case) -> None:
     model = case.load()
     assert isinstance(model, Surrogate)
-    found = model.predict(list(case.designs))
-    assert found.mean.shape == found.std.shape == (len(case.designs), len(model.names))
-    assert np.isfinite(found.mean).all()
-    assert (found.std > 0).all()
-    assert found.domain.shape == found.failure.shape == (len(case.designs),)
-    assert not found.failure.any()
+    findings = check_surrogate_contract(model, list(case.designs), wrong=case.wrong)
+    assert_contract(finding._replace(required=True) for finding in findings)  # ours lack nothing
+    found = model.predict([*case.designs, case.wrong])
+    assert found.failure.tolist() == [0] * len(case.designs) + [Failure.DOMAIN]
 
 
-def test_company_does_not_matter_to_the_last_bit(case: Case) -> None:
-    model = case.load()
-    whole = model.predict(list(case.designs))
-    order = np.random.default_rng(0).permutation(len(case.designs))
-    shuffled = model.predict([case.designs[i] for i in order])
-    for name in ("mean", "std", "domain"):
-        np.testing.assert_array_equal(getattr(whole, name)[order], getattr(shuffled, name))
-    for i, design in enumerate(case.designs[:3]):
-        np.testing.assert_array_equal(model.predict([design]).mean[0], whole.mean[i])
-
-
-def test_what_is_no_design_fails_alone(case: Case) -> None:
-    model = case.load()
-    found = model.predict([case.designs[0], case.wrong, case.designs[1]])
-    assert found.failure.tolist() == [0, Failure.DOMAIN, 0]
-    assert np.isfinite(found.mean).all()
-    assert found.domain[1] < 0
-    np.testing.assert_array_equal(found.mean[2], model.predict([case.designs[1]]).mean[0])
-
-
-def test_none_is_no_mistake(case: Case) -> None:
-    assert case.load().predict([]).mean.shape == (0, len(case.load().names))
-
-
-def test_it_is_the_same_from_the_disk_and_no_pickle(case: Case, tmp_path: Path) -> None:
+def test_its_files_are_npz_and_json(case: Case, tmp_path: Path) -> None:
     model = case.load()
     model.save(tmp_path)
     assert {file.suffix for file in tmp_path.iterdir()} == {".npz", ".json"}
-    again = case.kind.load(tmp_path)
-    assert again.digest == model.digest
-    np.testing.assert_array_equal(again.predict(list(case.designs)).mean, model.predict(list(case.designs)).mean)
+    assert case.kind.load(tmp_path).digest == model.digest
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Configs of installed plug-ins and of places that the command line names: found, listed, suggested, never in our way."""
+"""Configs of installed plug-ins and of places that the command line names are found, listed and suggested."""
 
 from __future__ import annotations
 
