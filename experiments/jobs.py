@@ -20,7 +20,6 @@ from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.sweep_job import ONE_THREAD
 
 
-
 @dataclass
 class Job:
     """One run: its name, the overrides of its `voltgym train`, and its folder."""

@@ -84,6 +84,29 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+DATA = ("voltgym.surrogates", "voltgym.envs")
+"""Packages whose data files are hashed."""
+DATA_FILES = (".parquet", ".csv", ".npz", ".safetensors", ".json")
+
+
+@cache
+def data_hashes() -> dict[str, str]:
+    """A hash of the shipped data and weights, by the folder they are in: what a result may depend on beside code."""
+    from importlib import resources
+
+    out = {}
+    for package in DATA:
+        root = Path(str(resources.files(package)))
+        folders = sorted({file.parent for file in root.rglob("*") if file.suffix in DATA_FILES})
+        for folder in folders:
+            found = hashlib.sha256()
+            for file in sorted(f for f in folder.iterdir() if f.suffix in DATA_FILES):
+                found.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+            name = f"{package.rpartition('.')[2]}/{folder.relative_to(root).as_posix()}"
+            out[name] = found.hexdigest()[:16]
+    return out
+
+
 def machine() -> dict[str, Any]:
     """What kind of machine this is; nothing that names it."""
     return {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()}
@@ -109,5 +132,6 @@ def start(config: Mapping[str, Any]) -> dict[str, Any]:
         "git": git_state(),
         "python": platform.python_version(),
         "versions": versions(),
+        "data": data_hashes(),
         "machine": machine(),
     }

@@ -54,8 +54,9 @@ def _run(config: Mapping[str, Any], run: RunFolder) -> RunFolder:
         run.note(status="evaluating")
         seen = progress.terminal("evaluate", config["quiet"])
         with progress.Progress([*seen, progress.Thinned(progress.LearningCurve(run.evaluating_file))]) as bar:
-            evaluate_run(run, policy, config["evaluation"], bar)
-        run.note(status="finished", finished=manifest.now())
+            records = evaluate_run(run, policy, config["evaluation"], bar)
+        made_by = records[0]["fingerprint"] if records else {}  # the solver's engine, the golden episode
+        run.note(status="finished", finished=manifest.now(), fingerprint=made_by)
     except BaseException as error:
         status = "failed" if isinstance(error, Exception) else "interrupted"
         run.note(status=status, finished=manifest.now(), error=f"{type(error).__name__}: {error}")
