@@ -17,22 +17,55 @@ class VoltGymError(ValueError):
     ```
     VoltGymError
      +- UnknownName       a name that does not exist: carries a "did you mean"
+         +- UnknownArgument   the same of a keyword of gym.make: a TypeError too, as Python has it
      +- BudgetExhausted   the ledger's limit would be passed (envs/ledger.py)
      +- CellError         a cell file that cannot be read or used (envs/charging/cell_files.py)
     ```
     """
+
+    def __reduce__(self) -> Any:
+        """By its message: worker processes send their errors home, and the arguments of a subclass are not its text."""
+        return _again, (type(self), str(self))
 
 
 class UnknownName(VoltGymError):
     """A name was not among those that exist."""
 
     def __init__(self, what: str, found: object, known: Iterable[object]) -> None:
-        names = [str(name) for name in known]
-        text = found if isinstance(found, str) else repr(found)
-        close = [name for name in names if name.lower() == text.lower()]
-        close = close or difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"unknown {what} {shown(found)}.{hint} Known: {', '.join(names)}.")
+        super().__init__(f"unknown {what} {shown(found)}.{_meant(found, known)}")
+
+
+class UnknownArgument(UnknownName, TypeError):
+    """A keyword that an environment does not take.
+
+    Clients probe for keywords and look for Python's own error, ``TypeError: ... unexpected keyword argument 'x'``
+    (TorchRL does with ``frameskip``): so it is one, in these words.
+    """
+
+    def __init__(self, text: str) -> None:
+        # Gymnasium makes every TypeError of an entry point anew, with this behind it. The message says it already.
+        VoltGymError.__init__(self, text.split(" was raised from the environment creator", maxsplit=1)[0])
+
+    @classmethod
+    def of(cls, env_id: str, name: str, known: Iterable[object]) -> UnknownArgument:
+        """The environment ``env_id`` takes ``known`` keywords and got ``name``."""
+        return cls(f"{env_id} got an unexpected keyword argument {shown(name)}.{_meant(name, known)}")
+
+
+def _again(kind: type[VoltGymError], text: str) -> VoltGymError:
+    error = kind.__new__(kind, text)
+    error.args = (text,)
+    return error
+
+
+def _meant(found: object, known: Iterable[object]) -> str:
+    """The name that was probably meant, and all that there are."""
+    names = [str(name) for name in known]
+    text = found if isinstance(found, str) else repr(found)
+    close = [name for name in names if name.lower() == text.lower()]
+    close = close or difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Known: {', '.join(names)}."
 
 
 def check_name(what: str, found: Any, known: Collection[object]) -> None:

@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from voltgym.envs.contracts import Parts
 from voltgym.envs.episodes import Episodes
-from voltgym.envs.errors import UnknownName, VoltGymError, shown, whole_number
+from voltgym.envs.errors import UnknownArgument, VoltGymError, shown, whole_number
 from voltgym.envs.single import DesignEnv
 from voltgym.envs.vector import DesignVectorEnv
 
@@ -32,7 +32,7 @@ def entry_points(
     def build(kwargs: dict[str, Any], split: str) -> Parts:
         for name in kwargs:
             if name not in own:
-                raise UnknownName(f"argument of {env_id}", name, [*own, *shell])
+                raise UnknownArgument.of(env_id, name, [*own, *shell])
         return parts(split=split, **kwargs)
 
     def length(steps: int | None) -> int:
@@ -75,6 +75,8 @@ def make_episodes(env_id: str, n: int, **kwargs: Any) -> Episodes:
     n = whole_number("n", n, most=10**6)
     try:
         env = gym.make_vec(env_id, num_envs=n, vectorization_mode="vector_entry_point", **kwargs)
+    except VoltGymError:
+        raise
     except (gym.error.Error, ImportError) as error:  # an id that does not exist, or one without a vector entry point
         raise VoltGymError(str(error)) from None
     except TypeError as error:  # somebody else's vector environment does not take our arguments

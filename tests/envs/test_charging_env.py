@@ -72,7 +72,11 @@ def test_mistakes_are_one_line(env_id: str, kwargs: dict[str, Any], says: str) -
         (PROTOCOL, {"stages": 2.5}, "stages is 2.5"),
         (PROTOCOL, {"cells": "many"}, "cells is 'many'"),
         (PROTOCOL, {"min_c_rate": 2.0, "max_c_rate": 1.0}, "min_c_rate is 2.0"),
-        (PROTOCOL, {"observation": "bms"}, "unknown argument of VoltGym/ProtocolDesign-v0 'observation'"),
+        (
+            PROTOCOL,
+            {"observation": "bms"},
+            "VoltGym/ProtocolDesign-v0 got an unexpected keyword argument 'observation'",
+        ),
     ],
 )
 def test_mistakes_of_one_of_them(env_id: str, kwargs: dict[str, Any], says: str) -> None:

@@ -155,7 +155,7 @@ def test_a_seed_that_no_generator_takes(seed: Any, no_report: list, tmp_path: Pa
     [
         ({"split": "tset"}, "Did you mean 'test'"),
         ({"episodes": 0}, "episodes is 0"),
-        ({"kwargs": {"foo": 1}}, "unknown argument"),
+        ({"kwargs": {"foo": 1}}, "unexpected keyword argument 'foo'"),
         (
             {"recheck": {"fidelity": "DFN", "episodes": 1, "tolerances": {}}},
             "recheck.episodes is 1, but there can be none",
