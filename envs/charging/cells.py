@@ -17,6 +17,7 @@ from typing import Any
 import pybamm
 
 from voltgym.envs.charging.cell_files import DATA, CellError, Source, own_cells, pybamm_sets, read_file, read_set
+from voltgym.envs.charging.cell_places import locate
 from voltgym.envs.charging.plausible import check_capacity, check_numbers
 from voltgym.envs.errors import UnknownName, shown
 
@@ -100,16 +101,18 @@ def list_cells() -> tuple[str, ...]:
 def load_cell(cell: str | Path) -> Cell:
     """A cell by name (voltgym's, or one of PyBaMM's lithium-ion sets) or from a BPX or voltgym cell file.
 
+    ``package:file``, such as ``my_package:cells/pouch.json``, is a file that comes with an installed package.
+
     Raises:
         UnknownCell: no cell has this name.
         CellError: the file is missing or broken, or the parameters are not those of a full lithium-ion cell.
     """
     text = str(cell)
     if isinstance(cell, Path) or Path(text).suffix.lower() in _FILE_SUFFIXES:
+        path = locate(text)
         try:
-            path = Path(text).expanduser().resolve()
             modified = path.stat().st_mtime_ns if path.is_file() else 0
-        except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, a loop of links, nobody's home
+        except (OSError, ValueError) as error:  # too long, a null byte
             raise CellError(f"{shown(text)} cannot be the path of a cell file: {error}. Check the path.") from None
         return _from_file(path, modified)
     if text in own_cells():
