@@ -17,6 +17,7 @@ from voltgym.experiments.manifest import config_hash
 from voltgym.experiments.records import Record, read_json_lines, read_records
 from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.statistics import ENOUGH_RUNS, Interval
+from voltgym.experiments.sweep_plan import brief
 from voltgym.experiments.tables import entry
 
 NOTHING = Interval(math.nan, math.nan, math.nan)
@@ -146,7 +147,8 @@ def _group(runs: Sequence[Found], settings: Mapping[int, Mapping[str, str]], var
             "aggregate one sweep at a time, or remove a run"
         )
     said = {key: settings[id(runs[0])][key] for key in varied if key in settings[id(runs[0])]}
-    label = ",".join(f"{key}={value}" for key, value in said.items()) or str(runs[0].config["name"])
+    names = brief(varied)
+    label = ",".join(f"{names[key]}={value}" for key, value in said.items()) or str(runs[0].config["name"])
     entries = [entry("", run.records) for run in runs]
     values = np.array([e.value[1] for e in entries])
     known = values[np.isfinite(values)]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from voltgym.envs.errors import VoltGymError, check_name
+import numpy as np
+
+from voltgym.envs.errors import VoltGymError, check_name, whole_number
 from voltgym.experiments.files import write_text
 
 
-def run(*, seeds: int, out: Path | None, tier: str) -> None:
-    """The surrogate of cathodes, from the shipped relaxations of a ``tier``."""
+def run(*, seeds: int, out: Path | None, tier: str, compositions: int | None = None, sample: int = 0) -> None:
+    """The surrogate of cathodes, from the shipped relaxations of a ``tier``.
+
+    ``compositions`` is how many of them are drawn, with the seed ``sample``; all if None.
+    """
     from voltgym.envs.cathode.composition import CUT_OFFS, parse
     from voltgym.envs.cathode.metals import PARTS
     from voltgym.envs.cathode.physics import TIERS, Relaxations
@@ -33,6 +38,10 @@ def run(*, seeds: int, out: Path | None, tier: str) -> None:
             f"{shipped()} has no {tier} curves of {source.method}; make them with "
             f"`python -m voltgym.experiments.build_cathode {tier}`"
         )
+    if compositions is not None:
+        if out is None:
+            raise VoltGymError("a part of the compositions is not for the shipped weights; add out=FOLDER")
+        keys, values = drawn(keys, values, compositions, sample)
     out = out or Path(str(resources.files("voltgym.surrogates"))) / "models" / "cathode"
     begin = time.monotonic()
 
@@ -46,6 +55,15 @@ def run(*, seeds: int, out: Path | None, tier: str) -> None:
     load_shipped.cache_clear()
     tell(f"written to {out}")
     print((out / "MODEL_CARD.md").read_text(encoding="utf-8"))
+
+
+def drawn(keys: Sequence[str], values: np.ndarray, count: Any, sample: int) -> tuple[list[str], np.ndarray]:
+    """The designs of ``count`` compositions, drawn with the seed ``sample``."""
+    of = np.array([key.partition("@")[0] for key in keys])
+    every = np.unique(of)
+    count = whole_number("surrogate.compositions", count, least=10, most=len(every))
+    chosen = np.isin(of, np.random.default_rng(sample).permutation(every)[:count])
+    return [key for key, there in zip(keys, chosen, strict=True) if there], values[chosen]
 
 
 AIM = "Average voltage [V], Gaussian process"

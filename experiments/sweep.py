@@ -12,8 +12,11 @@ from typing import Any
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import arguments, configs, search_path, sweep_plan
 from voltgym.experiments.locks import alone
+from voltgym.experiments.records import read_records
+from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.sweep_plan import Job, Sweep
 from voltgym.experiments.sweep_view import watching
+from voltgym.experiments.tables import entry
 
 LAUNCHER = "hydra/launcher", "hydra.launcher"
 """What an override of the launcher begins with."""
@@ -25,21 +28,29 @@ def is_launcher(override: str) -> bool:
     return override.lstrip("+~").startswith(LAUNCHER)
 
 
-def start(config: str, overrides: Sequence[str], search: Mapping[str, Any] | None = None) -> Sweep:
+def start(config: str, overrides: Sequence[str]) -> Sweep:
     """Plan a sweep, keep the plan, and run it. Returns it when all its jobs have ended, well or not."""
     places, rest = arguments.split(overrides)
     chosen = tuple(o for o in rest if is_launcher(o))
-    empty = Sweep(Path(), config, tuple(arguments.as_override(places)), chosen, search=search)
+    empty = Sweep(Path(), config, tuple(arguments.as_override(places)), chosen)
     with composed(empty, [o for o in rest if not _sweeps(o)]) as found:
         path = Path(str(found.config.hydra.sweep.dir)).absolute()
-        params: dict[str, Any] = dict(found.config.hydra.sweeper.get("params") or {})
+        sweeper = found.plain("hydra.sweeper")
     if sweep_plan.is_sweep(path):
         raise VoltGymError(f"{path} already holds a sweep; go on with `voltgym train resume={path}`")
-    told = [o for o in rest if not is_launcher(o) and not o.startswith("hydra.sweep.")]
-    sweep = replace(empty, path=path, jobs=sweep_plan.jobs_of(sweep_plan.combinations(told, params)))
+    told = [o for o in rest if not is_launcher(o) and not o.lstrip("+").startswith(("hydra.sweep", "hydra/sweeper"))]
+    if str(sweeper.get("_target_")).startswith(HYDRA):
+        combined = sweep_plan.combinations(told, sweeper.get("params") or {})
+        return run(planned(replace(empty, path=path), combined))
+    return run(replace(empty, path=path, search={"sweeper": sweeper, "overrides": told}))
+
+
+def planned(sweep: Sweep, combined: Sequence[Sequence[str]]) -> Sweep:
+    """A sweep with further jobs, checked and written down."""
+    sweep = replace(sweep, jobs=(*sweep.jobs, *sweep_plan.jobs_of(combined, sweep.jobs)))
     check(sweep)
     sweep.write()
-    return run(sweep)
+    return sweep
 
 
 def several(config: str, overrides: Sequence[str]) -> bool:
@@ -65,13 +76,39 @@ def check(sweep: Sweep) -> None:
 
 
 def run(sweep: Sweep) -> Sweep:
-    """Launch what is not finished, and show how far it is."""
-    left = [job for job in sweep.jobs if sweep.run(job).status() != "finished"]
-    print(f"{sweep.path}: {len(left)} of {len(sweep.jobs)} jobs to run", file=sys.stderr, flush=True)
-    if left:
-        with alone(sweep.path), watching(sweep):
-            launch(sweep, left)
-    return sweep
+    """Launch what is not finished, and show how far it is; then what a search asks for, until it asks no more."""
+    with alone(sweep.path), watching(sweep) as view:
+        new = 0
+        while True:
+            left = [job for job in sweep.jobs[new:] if sweep.run(job).status() != "finished"]
+            new = len(sweep.jobs)  # what fails is not begun again by this command
+            if left:
+                print(f"{sweep.path}: {len(left)} of {len(sweep.jobs)} jobs to run", file=sys.stderr, flush=True)
+                launch(sweep, left)
+            more = proposed(sweep)
+            if not more:
+                return sweep
+            view.sweep = sweep = planned(sweep, more)
+
+
+def proposed(sweep: Sweep) -> list[list[str]]:
+    """The overrides of the jobs that a search wants next; none where nothing is searched."""
+    if sweep.search is None:
+        return []
+    searcher = made("sweeper", sweep.search["sweeper"])
+    told = [(job.overrides, result(sweep.run(job), searcher.metric)) for job in sweep.jobs]
+    return list(searcher.next(sweep.search["overrides"], told))
+
+
+def result(run: RunFolder, metric: str) -> float | None:
+    """What a search is told of a run, larger is better: its mean return, or its main result; None if it failed."""
+    if run.status() != "finished":
+        return None
+    records = read_records(run.records_file)
+    if metric == "return":
+        return sum(float(record["return"] or 0.0) for record in records) / len(records)
+    found = entry("", records)
+    return found.value[1] * (1 if found.better == "max" else -1)
 
 
 def launch(sweep: Sweep, jobs: Sequence[Job]) -> None:
@@ -94,6 +131,13 @@ class Composed:
 
     config: Any
     context: Any
+
+    def plain(self, key: str) -> dict[str, Any]:
+        """A part of the config as a plain dict."""
+        from omegaconf import OmegaConf
+
+        found: Any = OmegaConf.to_container(OmegaConf.select(self.config, key), resolve=True)
+        return dict(found)
 
 
 @contextmanager
@@ -126,18 +170,25 @@ HYDRA = ("hydra_plugins.", "hydra._internal.")
 def launcher_of(config: Any, context: Any, task: Any) -> Any:
     """The launcher that a config names, set up."""
     from hydra.core.plugins import Plugins
-    from hydra.utils import instantiate
 
-    target = str(config.hydra.launcher.get("_target_"))
-    if target.startswith(HYDRA):
+    if str(config.hydra.launcher.get("_target_")).startswith(HYDRA):
         return Plugins.instance().instantiate_launcher(context, task, config)
-    try:
-        launcher = instantiate(config.hydra.launcher, _convert_="all")
-    except Exception as error:  # whatever making somebody's launcher raises
-        cause = error.__cause__ or error
-        raise VoltGymError(f"launcher {target} cannot be made: {configs.one_line(cause)}") from None
+    launcher = made("launcher", Composed(config, context).plain("hydra.launcher"))
     launcher.setup(hydra_context=context, task_function=task, config=config)
     return launcher
+
+
+def made(what: str, config: Mapping[str, Any]) -> Any:
+    """The launcher or sweeper that ``config`` names with ``_target_``."""
+    from hydra.utils import get_class
+
+    arguments = {name: value for name, value in config.items() if name != "_target_"}
+    try:
+        return get_class(str(config.get("_target_")))(**arguments)
+    except VoltGymError:
+        raise
+    except Exception as error:  # whatever importing or making somebody's raises
+        raise VoltGymError(f"{what} {config.get('_target_')} cannot be made: {configs.one_line(error)}") from None
 
 
 def _sweeps(override: str) -> bool:

@@ -95,33 +95,40 @@ def read(path: Path) -> Sweep:
     return found
 
 
-def jobs_of(combinations: Sequence[Sequence[str]], first: int = 0) -> tuple[Job, ...]:
-    """A job a combination of overrides, numbered from ``first`` on."""
-    varied = _varied(combinations)
+def jobs_of(combinations: Sequence[Sequence[str]], before: Sequence[Job] = ()) -> tuple[Job, ...]:
+    """A job a combination of overrides, numbered on from those ``before``."""
+    varied = _varied([*(job.overrides for job in before), *combinations])
+    names = brief(varied)
     out = []
-    for number, overrides in enumerate(combinations, start=first):
-        label = ",".join(o for o in overrides if _key(o) in varied) or "only"
+    for number, overrides in enumerate(combinations, start=len(before)):
+        told = [(names[key], o.partition("=")[2]) for o in overrides if (key := _key(o)) in varied]
+        label = ",".join(f"{name}={value}" for name, value in told) or "only"
         out.append(Job(number, tuple(overrides), label, f"{number:03d}-{slug(label)}"))
     return tuple(out)
 
 
-def _varied(combinations: Sequence[Sequence[str]]) -> set[str]:
+def _varied(combinations: Sequence[Sequence[str]]) -> list[str]:
     """The keys of which the jobs differ."""
     values: dict[str, set[str]] = {}
     for overrides in combinations:
         for override in overrides:
             values.setdefault(_key(override), set()).add(override)
-    return {key for key, found in values.items() if len(found) > 1}
+    return [key for key, found in values.items() if len(found) > 1]
 
 
 def _key(override: str) -> str:
     return override.partition("=")[0].lstrip("+")
 
 
+def brief(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each dotted key, or all of it where two keys end alike."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: end if last.count(end) == 1 else key for key, end in zip(keys, last, strict=True)}
+
+
 def slug(label: str) -> str:
     """A label as a part of a folder's name."""
-    short = ",".join(part.rpartition(".")[2] for part in label.split(","))
-    return re.sub(r"[^A-Za-z0-9=.,_-]+", "_", short)[:SLUG].strip("._-,") or "job"
+    return re.sub(r"[^A-Za-z0-9=.,_-]+", "_", label)[:SLUG].strip("._-,") or "job"
 
 
 def combinations(overrides: Sequence[str], params: Mapping[str, Any]) -> list[list[str]]:

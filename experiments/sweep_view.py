@@ -223,8 +223,8 @@ def table(overview: Overview, most: int) -> Any:
 
 
 @contextmanager
-def watching(sweep: Sweep, every: float = 1.0) -> Iterator[None]:
-    """Show how far a sweep is while the body runs."""
+def watching(sweep: Sweep, every: float = 1.0) -> Iterator[View]:
+    """Show how far a sweep is while the body runs, which may put a sweep with more jobs in its place."""
     stop, view = threading.Event(), View(sweep)
     display = Live() if sys.stderr.isatty() else Lines()
 
@@ -235,7 +235,7 @@ def watching(sweep: Sweep, every: float = 1.0) -> Iterator[None]:
     thread = threading.Thread(target=loop, daemon=True)
     thread.start()
     try:
-        yield
+        yield view
     finally:
         stop.set()
         thread.join()

@@ -59,7 +59,8 @@ def parts(
 
     Args:
         split: ``train``, ``validation``, ``test``, ``private`` or ``nominal``: what episodes start from.
-        property_model: ``surrogate``, ``twin``, ``twin-tight`` or ``twin-high``.
+        property_model: ``surrogate``, ``twin``, ``twin-tight`` or ``twin-high``; or a folder of weights
+            (``voltgym fit ... out=``).
         action: ``edits``, one a step, or ``continuous``, a whole cathode at once (``simplex.py``).
         start: a key that every episode starts from, in place of any of the grid.
         terms: ``{name: [zero, full]}``, desirabilities to change.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voltgym.envs.cathode.correction import Corrected, of_tier
-from voltgym.envs.errors import check_name
 from voltgym.envs.ledger import Ledger
+from voltgym.envs.levels import level_and_weights
 from voltgym.surrogates.base import Prediction
 from voltgym.surrogates.cathode import CathodeSurrogate, load_shipped
 from voltgym.surrogates.cathode_names import NAMES
@@ -74,7 +74,10 @@ TIER_OF: Mapping[str, str] = {"surrogate": "F1", "twin": "F1", "twin-tight": "F2
 
 
 def make_properties(level: str, ledger: Ledger, corrected: bool = False) -> Any:
-    """The property model of a level, its voltages ``corrected`` or not. `VoltGymError` for a level there is not."""
-    check_name("property_model", level, LEVELS)
-    model = LEVELS[level](ledger)
+    """The property model of a level, or of a folder of weights, its voltages ``corrected`` or not.
+
+    `VoltGymError` for a level or a folder there is not.
+    """
+    level, weights = level_and_weights(level, LEVELS)
+    model = LEVELS[level](ledger) if weights is None else Learned(CathodeSurrogate.load(weights), ledger)
     return Corrected(model, of_tier(TIER_OF[level])) if corrected else model

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voltgym.envs.errors import VoltGymError, check_name
+from voltgym.envs.errors import VoltGymError
 from voltgym.envs.ledger import Ledger
+from voltgym.envs.levels import level_and_weights
 from voltgym.envs.solvent.families import correct, digest
 from voltgym.envs.solvent.table import answers
 from voltgym.surrogates.base import Failure, Prediction
@@ -105,6 +106,7 @@ assert tuple(LEVELS) == SolventProperties.ladder
 
 
 def make_properties(level: str, ledger: Ledger) -> SolventProperties:
-    """The property model of a level. Raises `VoltGymError` for a level there is not."""
-    check_name("property_model", level, LEVELS)
-    return SolventProperties(load_shipped(), LEVELS[level](ledger), ledger)
+    """The property model of a level, or of a folder of weights. `VoltGymError` for what there is not."""
+    level, weights = level_and_weights(level, LEVELS)
+    surrogate = load_shipped() if weights is None else SolventSurrogate.load(weights)
+    return SolventProperties(surrogate, LEVELS[level](ledger), ledger)

@@ -48,7 +48,8 @@ def parts(
     Args:
         split: ``train``, ``validation``, ``test``, ``private`` or ``nominal``: what episodes start from.
         goal: ``solvent`` or ``additive``.
-        property_model: ``surrogate``, ``xtb`` or ``dft``.
+        property_model: ``surrogate``, ``xtb`` or ``dft``; or a folder of weights
+            (``voltgym fit ... out=``).
         start: a SMILES that every episode starts from, in place of the goal's own.
         terms: ``{name: [zero, full]}``, desirabilities to change.
         k: pessimism, in standard deviations (0.5 is a third of the way to the end of a 90 % interval).
