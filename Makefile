@@ -7,7 +7,7 @@ FOLDERS := envs agents surrogates conf experiments
 export OMP_NUM_THREADS ?= 1
 export PYBAMM_DISABLE_TELEMETRY := true
 
-.PHONY: demo test test-slow lint format typing docs constraints clean
+.PHONY: demo test test-slow test-tools lint format typing docs constraints clean
 
 demo: .venv/.ok
 	$(BIN)/voltgym demo
@@ -17,6 +17,10 @@ test: lint
 
 test-slow: .venv/.ok
 	$(BIN)/python -m pytest -n 2 -m slow
+
+# Other people's tools in an environment of their own: they bring some hundred packages, and older ones of a few of ours.
+test-tools: .venv-tools/.ok
+	.venv-tools/bin/python -m pytest -m tools tests/tools
 
 lint: .venv/.ok typing
 	$(BIN)/ruff check .
@@ -41,6 +45,11 @@ typing:
 	  { echo "voltgym needs Python 3.11 or newer, but '$(PYTHON)' is older: run make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+.venv-tools/.ok: pyproject.toml constraints-tools.txt
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/pip install --quiet -c constraints-tools.txt -e '.[tools]'
 	@touch $@
 
 constraints: .venv/.ok
