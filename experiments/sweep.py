@@ -36,6 +36,7 @@ def start(config: str, overrides: Sequence[str]) -> Sweep:
     with composed(empty, [o for o in rest if not _sweeps(o)]) as found:
         path = Path(str(found.config.hydra.sweep.dir)).absolute()
         sweeper = found.plain("hydra.sweeper")
+        launcher_of(found.config, found.context, None)  # one that cannot be made is said before anything is written
     if sweep_plan.is_sweep(path):
         raise VoltGymError(f"{path} already holds a sweep; go on with `voltgym train resume={path}`")
     told = [o for o in rest if not is_launcher(o) and not o.lstrip("+").startswith(("hydra.sweep", "hydra/sweeper"))]
@@ -119,10 +120,10 @@ def launch(sweep: Sweep, jobs: Sequence[Job]) -> None:
     where = str(sweep.path).replace("'", "\\'")
     with composed(sweep, [*sweep.launcher, f"hydra.sweep.dir='{where}'", "hydra.sweep.subdir=."]) as found:
         launcher = launcher_of(found.config, found.context, run_job)
-        told = [list(job.overrides) for job in jobs]
-        if not isinstance(launcher, ProcessLauncher):  # it runs `run_job` itself, where Hydra's config says
-            told = [[*o, "quiet=true", f"hydra.sweep.subdir='{job.folder}'"] for o, job in zip(told, jobs, strict=True)]
-        launcher.launch(told, initial_job_idx=jobs[0].number)
+    told = [list(job.overrides) for job in jobs]
+    if not isinstance(launcher, ProcessLauncher):  # it runs `run_job` itself, where Hydra's config says
+        told = [[*o, "quiet=true", f"hydra.sweep.subdir='{job.folder}'"] for o, job in zip(told, jobs, strict=True)]
+    launcher.launch(told, initial_job_idx=jobs[0].number)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.configs import one_line
 from voltgym.experiments.launchers.processes import ProcessLauncher
 from voltgym.experiments.sweep_job import run_process
 
@@ -36,7 +37,7 @@ class RayLauncher(ProcessLauncher):
                 ray.init(**self.init)
             task = ray.remote(**self.remote)(run_process)
         except (ConnectionError, RuntimeError, TypeError, ValueError) as error:
-            raise VoltGymError(f"hydra.launcher: Ray cannot begin: {error}") from None
+            raise VoltGymError(f"hydra.launcher: Ray cannot begin: {one_line(error)}") from None
         try:
             return [_result(ray, reference) for reference in [task.remote(sweep, n) for n in numbers]]
         finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.experiments.configs import one_line
 from voltgym.experiments.launchers.processes import ProcessLauncher
 from voltgym.experiments.sweep_job import run_process
 
@@ -38,11 +39,11 @@ class SubmititLauncher(ProcessLauncher):
         try:
             executor.update_parameters(**self.parameters)
         except (NameError, TypeError, ValueError) as error:
-            raise VoltGymError(f"hydra.launcher: submitit refuses its parameters: {error}") from None
+            raise VoltGymError(f"hydra.launcher: submitit refuses its parameters: {one_line(error)}") from None
         try:
             jobs = executor.map_array(run_process, [sweep] * len(numbers), numbers)
         except (FileNotFoundError, RuntimeError) as error:
-            raise VoltGymError(f"nothing could be submitted to {self.cluster}: {error}") from None
+            raise VoltGymError(f"nothing could be submitted to {self.cluster}: {one_line(error)}") from None
         try:
             return [_result(job) for job in jobs]
         except BaseException:

@@ -53,6 +53,7 @@ class Agent:
             if step == self.break_at and start == 0:
                 raise VoltGymError("told to break") if self.known else RuntimeError("boom")
             time.sleep(self.pause)
-            mark.write_text(str(step + 1))
+            mark.with_suffix(".part").write_text(str(step + 1))
+            mark.with_suffix(".part").replace(mark)
             progress.update(step + 1, budget, reward=float(step))
         return Constant(self.rate)
