@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError
 from voltgym.experiments import arguments, search_path
+from voltgym.experiments.explain import Compose, explain, one_line, unknown_key
 
 PACKAGE = search_path.PACKAGE
 groups = search_path.groups
@@ -78,7 +77,8 @@ def _choices_among(overrides: Sequence[str]) -> list[str]:
 
 
 def _names(override: str, key: str) -> bool:
-    return override.lstrip("+~").split("=")[0].split("@")[0] == key
+    whole = override.lstrip("+~").split("=")[0]
+    return key in (whole, whole.split("@")[0])
 
 
 def _compose(name: str, overrides: Sequence[str]) -> Any:
@@ -92,48 +92,15 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
         with hydra.initialize_config_module(config_module=PACKAGE, version_base="1.3"):
             return hydra.compose(config_name=name, overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise _explain(error, name, overrides) from None
+        raise explain(error, overrides, _others(name, overrides)) from None
     except (ValueError, OSError, YAMLError) as error:  # env=null; a config file of the user's that cannot be read
-        raise VoltGymError(f"the overrides {' '.join(overrides)} cannot be composed: {one_line(error)}") from None
+        said = "; see `voltgym list` for what there is to choose from"
+        raise VoltGymError(f"the overrides {' '.join(overrides)} cannot be composed: {one_line(error)}{said}") from None
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of somebody else's error, or its kind where it says nothing."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-def _explain(error: Exception, name: str, overrides: Sequence[str]) -> VoltGymError:
-    """Hydra's error as one line that says what was found, what there is, and what was probably meant."""
-    text = str(error).strip()
-    missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
-    if missing and options:
-        group, _, found = str(missing).rpartition("/")
-        return UnknownName(group, found, options)
-    key = re.match(r"Could not override '([^']+)'", text)
-    if key:
-        others = [o for o in _choices_among(overrides) if not _names(o, key[1])]
-        return unknown_key(key[1], _compose(name, others))
-    bad = getattr(error, "override", None)
-    if bad is not None:
-        return VoltGymError(
-            f"cannot read the override {bad!r}: expected key=value (quote values with special characters)"
-        )
-    return VoltGymError(text.splitlines()[0])
-
-
-def unknown_key(key: str, config: Mapping[str, Any]) -> VoltGymError:
-    """The error for a dotted ``key`` that ``config`` lacks, with the nearest that it has."""
-    parent, known = "", list(config)
-    for part in key.split(".")[:-1]:
-        inner = config.get(part) if isinstance(config, Mapping) else None
-        if not isinstance(inner, Mapping):
-            break
-        parent, known, config = f"{parent}{part}.", list(inner), inner
-    close = difflib.get_close_matches(key.removeprefix(parent), [str(k) for k in known], n=1, cutoff=0.4)
-    hint = f" Did you mean {parent + close[0]!r}?" if close else ""
-    names = ", ".join(f"{parent}{k}" for k in known) or "none"
-    return VoltGymError(f"unknown config key {key!r}.{hint} There are: {names}. (To add a new key: +{key}=...)")
+def _others(name: str, overrides: Sequence[str]) -> Compose:
+    """Composes what the choices among ``overrides`` give, one that sets ``key`` left out: what there is beside it."""
+    return lambda key: _compose(name, [o for o in _choices_among(overrides) if not _names(o, key)])
 
 
 def check_types(config: Mapping[str, Any], default: Mapping[str, Any], parent: str = "") -> None:
@@ -240,7 +207,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise _explain(error, "", overrides) from None
+        raise explain(error, overrides, lambda key: {}) from None
     values: list[list[str]] = []
     for text, override in zip(overrides, parsed, strict=True):
         if not override.is_sweep_override():

@@ -1,0 +1,1 @@
+"""Cells as BPX files; `cell=voltgym_storage:cells/pouch.json`."""
