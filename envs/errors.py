@@ -14,13 +14,13 @@ import numpy as np
 class VoltGymError(ValueError):
     """A mistake in what the user asked for. Its message is meant to be shown alone, without a traceback.
 
-    ```
-    VoltGymError
-     +- UnknownName       a name that does not exist: carries a "did you mean"
-         +- UnknownArgument   the same of a keyword of gym.make: a TypeError too, as Python has it
-     +- BudgetExhausted   the ledger's limit would be passed (envs/ledger.py)
-     +- CellError         a cell file that cannot be read or used (envs/charging/cell_files.py)
-    ```
+    Its kinds::
+
+        VoltGymError
+         +- UnknownName       a name that does not exist: carries a "did you mean"
+             +- UnknownArgument   the same of a keyword of gym.make: a TypeError too, as Python has it
+         +- BudgetExhausted   the ledger's limit would be passed (envs/ledger.py)
+         +- CellError         a cell file that cannot be read or used (envs/charging/cell_files.py)
     """
 
     def __reduce__(self) -> Any:
