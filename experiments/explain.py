@@ -31,6 +31,9 @@ def explain(error: Exception, overrides: Sequence[str], others: Compose) -> Volt
     if unknown:
         return unknown_key(unknown, _config(unknown, others))
     bad = getattr(error, "override", None) or _unread(text, overrides)
+    if bad is not None and re.search(r"[\s\[]", bad.partition("=")[0]) and "=" in bad:
+        said = "Hydra reads no key with spaces or brackets, expected it in a YAML file of your own, see --config-dir"
+        return VoltGymError(f"cannot read the override {bad!r}: {said}")
     if bad is not None:
         return VoltGymError(
             f"cannot read the override {bad!r}: expected key=value (quote values with special characters)"

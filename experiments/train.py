@@ -110,7 +110,9 @@ def build_agent(config: Mapping[str, Any]) -> Agent:
         agent = instantiate(config, _convert_="all")
     except HydraException as error:
         cause = error.__cause__ or error
-        raise VoltGymError(f"agent {config['_target_']} cannot be built: {str(cause).splitlines()[0]}") from None
+        said = " ".join(str(cause).split())
+        help_ = "see `voltgym list agent` for what there is, or install the package that has it"
+        raise VoltGymError(f"agent {config['_target_']} cannot be built: {said}; {help_}") from None
     if not isinstance(agent, Agent):
         raise VoltGymError(f"{config['_target_']} is not an agent: it needs `unit` and `train`, see agents/base.py")
     return agent
