@@ -20,7 +20,8 @@ Trains again with the config and the seed in RUN/manifest.json, in FOLDER (RUN-a
 record and the curve with RUN's. only=evaluation plays the kept policy again instead, and trains nothing. Says what
 differs between then and now: versions, commit, data, engine. Exit status 1 if a result differs."""
 
-CURVES = ("curve.jsonl", "learning.jsonl")
+THINNED = "learning.jsonl"
+CURVES = ("curve.jsonl", THINNED)
 TIMES = ("seconds", "left")
 """What of a curve depends on how fast a machine is."""
 CLOCKED = ("solver_ms",)
@@ -80,7 +81,10 @@ def short(value: Any, most: int = 60) -> str:
 
 
 def curve_differences(old: Path, new: Path) -> list[str]:
-    """The first line in which each curve of two run folders differs; times are left out."""
+    """The first line in which each curve of two run folders differs; times are left out.
+
+    Of ``learning.jsonl``, which the clock thins, what both have is compared.
+    """
     out = []
     for name in CURVES:
         if not (old / name).exists():
@@ -88,13 +92,14 @@ def curve_differences(old: Path, new: Path) -> list[str]:
         if not (new / name).exists():
             out.append(f"{name}: not there any more")
             continue
-        lines = [[_timeless(line) for line in read_json_lines(folder / name, quiet=True)] for folder in (old, new)]
-        if name == "learning.jsonl":  # thinned by the clock: only what both wrote down can be compared
-            lines = [[line for line in a if line["steps"] in {o["steps"] for o in b}] for a, b in (lines, lines[::-1])]
-        pairs = zip(*lines, strict=False)
-        first = next((f"line {i}: was {short(a)}, is {short(b)}" for i, (a, b) in enumerate(pairs, 1) if a != b), "")
-        if first or len(lines[0]) != len(lines[1]):
-            out.append(f"{name}, {first or f'{len(lines[0])} lines were, {len(lines[1])} are'}")
+        a, b = ([_timeless(line) for line in read_json_lines(folder / name, quiet=True)] for folder in (old, new))
+        if name == THINNED:
+            both = {line["steps"]: line for line in a}.keys() & {line["steps"]: line for line in b}.keys()
+            a, b = ([{x["steps"]: x for x in lines}[step] for step in sorted(both)] for lines in (a, b))
+        pairs = enumerate(zip(a, b, strict=False), start=1)
+        first = next((f"line {i}: was {short(x)}, is {short(y)}" for i, (x, y) in pairs if x != y), "")
+        if first or len(a) != len(b):
+            out.append(f"{name}, {first or f'{len(a)} lines were, {len(b)} are'}")
     return out
 
 

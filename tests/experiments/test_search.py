@@ -1,0 +1,111 @@
+"""Search: proposals follow from what is known, find a known optimum, and a search goes on where it was."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from voltgym.envs.errors import VoltGymError
+from voltgym.experiments import cli, sweep, sweep_plan
+from voltgym.experiments.search import TpeSearch, distribution
+
+SPACE = [
+    "env=thevenin",
+    "agent.rate=tag(log,interval(1e-3,1e1))",
+    "agent.kind=choice(good,bad)",
+    "agent.n=int(interval(1,8))",
+]
+
+
+def worth(overrides: Any) -> float:
+    """Best at a rate of 0.1, the good kind and 6."""
+    found = {key: one.value() for key, one in sweep_plan.parse(overrides).items()}
+    off = (math.log10(found["agent.rate"]) + 1) ** 2 + 0.05 * (found["agent.n"] - 6) ** 2
+    return -off - (found["agent.kind"] == "bad")
+
+
+def test_it_finds_a_known_optimum_and_repeats_itself() -> None:
+    searcher = TpeSearch(trials=60, batch=4, initial=10)
+    told: list[tuple[list[str], float | None]] = []
+    while more := searcher.next(SPACE, told):
+        again = TpeSearch(trials=60, batch=4, initial=10).next(SPACE, told)
+        assert more == again, "the same proposals from the same results"
+        told += [(overrides, worth(overrides)) for overrides in more]
+    assert len(told) == 60
+    assert max(value for _, value in told if value is not None) > -0.1
+    late = [worth(overrides) for overrides, _ in told[-20:]]
+    early = [worth(overrides) for overrides, _ in told[:10]]
+    assert sum(late) / 20 > sum(early) / 10, "it learned"
+    assert all("evaluation.split=validation" in overrides for overrides, _ in told)
+
+
+def test_failed_trials_count_as_the_worst() -> None:
+    searcher = TpeSearch(trials=10, batch=2, initial=2)
+    first = searcher.next(SPACE, [])
+    more = searcher.next(SPACE, [(first[0], None), (first[1], float("nan"))])
+    assert len(more) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "overrides", "says"),
+    [
+        ({}, ["env=thevenin"], "something to search over"),
+        ({}, ["seed=0,1"], "a search over seed finds a lucky one"),
+        ({}, ["budget=1,2", "evaluation.split=test"], "what is tuned on the test split"),
+        ({}, ["agent.x=tag(log,interval(0,1))"], "above 0 with a log"),
+        ({}, ["agent.x=interval(2,1)"], "from less to more"),
+        ({"metric": "retrn"}, [], "Did you mean 'return'?"),
+        ({"trials": 0}, [], "trials is 0"),
+    ],
+)
+def test_a_search_that_there_cannot_be(settings: dict[str, Any], overrides: list[str], says: str) -> None:
+    with pytest.raises(VoltGymError, match=says.replace("?", r"\?")):
+        TpeSearch(**settings).next(overrides, [])
+
+
+def test_whole_numbers_stay_whole() -> None:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found = {key: distribution(one) for key, one in sweep_plan.parse(SPACE[1:]).items()}
+    assert isinstance(found["agent.rate"], FloatDistribution)
+    assert found["agent.rate"].log
+    assert isinstance(found["agent.kind"], CategoricalDistribution)
+    assert isinstance(found["agent.n"], IntDistribution)
+
+
+def test_the_command_line_searches_and_goes_on(monkeypatch: pytest.MonkeyPatch, no_report: Any, tmp_path: Any) -> None:
+    launched: list[int] = []
+
+    def launch(plan: Any, jobs: Any) -> None:
+        from voltgym.experiments import sweep_job
+
+        for job in jobs:
+            launched.append(job.number)
+            sweep_job.train(plan, job)
+            if len(launched) == 3:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    toy = [
+        "env=thevenin",
+        "agent=random",
+        "agent._target_=toys.Agent",
+        "evaluation=nominal",
+        "evaluation.recheck.episodes=0",
+    ]
+    folder = tmp_path / "search"
+    asked = [
+        "+agent.rate=interval(0.3,0.9)",
+        "hydra/sweeper=tpe",
+        "hydra.sweeper.trials=4",
+        f"hydra.sweep.dir={folder}",
+    ]
+    with pytest.raises(SystemExit):
+        cli.run_command("train", ["-m", *toy, *asked])
+    assert [job.number for job in sweep_plan.read(folder).jobs] == [0, 1, 2, 3]
+    cli.run_command("train", [f"resume={folder}"])
+    assert launched == [0, 1, 2, 3], "nothing twice"
+    rates = {override for job in sweep_plan.read(folder).jobs for override in job.overrides if "rate" in override}
+    assert len(rates) == 4
