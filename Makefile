@@ -20,7 +20,7 @@ test-slow: .venv/.ok
 
 # Other people's tools in an environment of their own: they bring some hundred packages, and older ones of a few of ours.
 test-tools: .venv-tools/.ok
-	.venv-tools/bin/python -m pytest -m tools tests/tools
+	.venv-tools/bin/python -m pytest -m tools --disable-warnings tests/tools
 
 lint: .venv/.ok typing
 	$(BIN)/ruff check .
