@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def trains(trial: Trial) -> str:
 def keeps_budget(trial: Trial) -> str:
     """The ledger is within the budget, and something was spent."""
     agent = trial.trained[0]
-    ledger = getattr(agent, "ledger", None)
+    ledger: Any = getattr(agent, "ledger", None)
     if not hasattr(ledger, "spent") or trial.budget == 0:
         raise Absent("no budget" if trial.budget == 0 else "no ledger to look into")
     spent = ledger.spent[agent.unit]

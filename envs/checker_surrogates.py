@@ -62,7 +62,7 @@ def is_surrogate(subject: Learned) -> str:
     """``names``, and the methods ``fit``, ``predict``, ``save`` and ``load``."""
     lacks = [name for name in ("fit", "predict", "save", "load") if not callable(getattr(subject.given, name, None))]
     expect(not lacks, f"{type(subject.given).__name__} lacks {', '.join(lacks)}; see surrogates/base.py")
-    names = getattr(subject.given, "names", None)
+    names: Any = getattr(subject.given, "names", None)
     fine = isinstance(names, tuple) and names and all(isinstance(name, str) and name for name in names)
     expect(fine and len(set(names)) == len(names), f"names is {names!r}; expected a tuple of different texts")
     return f"fit, predict, save and load; {', '.join(names)}"
@@ -90,7 +90,7 @@ def prediction_is_whole(subject: Learned) -> str:
     n, m = len(subject.designs), len(subject.model.names)
     shapes = {"mean": (n, m), "std": (n, m), "domain": (n,), "failure": (n,)}
     for name, shape in shapes.items():
-        found = getattr(subject.answer, name, None)
+        found: Any = getattr(subject.answer, name, None)
         expect(np.shape(found) == shape, f"predict gave {name} of shape {np.shape(found)}; expected {shape}")
     mean, std, domain, failure = (np.asarray(getattr(subject.answer, name)) for name in FIELDS)
     known = {int(kind) for kind in Failure}
