@@ -14,20 +14,17 @@ author = "The voltgym developers"
 project_copyright = f"{author}, MIT licence"
 version = release = installed("voltgym")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "commands"]
+extensions = ["myst_parser", "docstrings", "mathml", "commands"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_ext", "examples/**"]
-suppress_warnings = ["toc.not_included"]  # a page that is being written need not be in the contents yet
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "undoc-members": False, "show-inheritance": False}
+autodoc_default_options = {"members": True, "undoc-members": False}
 autodoc_preserve_defaults = True
-napoleon_numpy_docstring = False
-napoleon_use_rtype = False
 default_role = "code"  # docstrings name things in single back-quotes, too
 python_use_unqualified_type_names = True
 

@@ -40,6 +40,11 @@ def number(value: float) -> str:
     return f"{value:.6g}" if isinstance(value, int | float) else str(value)
 
 
+def span(start: int, stop: int) -> str:
+    """The indices from ``start`` to before ``stop``."""
+    return f"{start} to {stop - 1}" if stop - start > 1 else str(start)
+
+
 def arguments(module: str) -> str:
     """The arguments of an environment, from the signature and the docstring of its ``parts``."""
     parts = import_module(f"voltgym.envs.{module}").parts
@@ -162,11 +167,10 @@ def cathode_elements() -> str:
     """Prices and supply of the elements."""
     from voltgym.envs.cathode.costs import _table
 
-    rows = [
-        (element, row["price [USD.kg-1]"], row["price source"], row["HHI production"])
-        for element, row in _table().items()
-    ]
-    return table(("element", "USD.kg-1", "where the price is from", "HHI of production"), rows)
+    rows = [(element, row["price [USD.kg-1]"], row["HHI production"]) for element, row in _table().items()]
+    said = [f"- {element}: {row['price source']}" for element, row in _table().items()]
+    prices = table(("element", "price [USD.kg-1]", "HHI of production"), rows)
+    return "\n".join([prices, "", "Where the prices are from:", "", *said])
 
 
 def noh() -> str:
@@ -218,7 +222,7 @@ def solvent_edits() -> str:
     rows, start = [], 0
     for kind in all_edits():
         what = " ".join((type(kind).__doc__ or "").split())
-        rows.append((f"{start} to {start + kind.size - 1}", kind.name, what))
+        rows.append((span(start, start + kind.size), kind.name, what))
         start += kind.size
     return table(("actions", "kind", "what"), [*rows, (start, "stop", "Hand the molecule in.")])
 
@@ -226,7 +230,7 @@ def solvent_edits() -> str:
 def blocks(module: str, **kwargs: Any) -> str:
     """The blocks of the observation of an environment that edits designs."""
     task = import_module(f"voltgym.envs.{module}").parts(**kwargs).task
-    rows = [(f"{where.start} to {where.stop - 1}", name) for name, where in task.blocks.items()]
+    rows = [(span(where.start, where.stop), name) for name, where in task.blocks.items()]
     return table(("index", "block"), rows)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 RUN = ("python", "bash")
 FLAGS = ("slow", "tools", "slurm")
+_INSTALLS = re.compile(r"^(pip|make|git|docker) ", re.M)
 _FENCE = re.compile(r"^( *)(`{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.M | re.S)
 
 
@@ -44,6 +45,8 @@ def read(page: Path) -> list[Fence]:
         printed = textwrap.dedent(after[4]) if follows and after is not None else None
         if language in RUN or file:
             kept = tuple(flag for flag in flags if not flag.startswith("file="))
+            if language == "bash" and _INSTALLS.search(block[4]):
+                kept = (*kept, "tools")  # nothing is installed, and no other tests are begun
             line = text.count("\n", 0, block.start()) + 1
             out.append(Fence(language, kept, file, textwrap.dedent(block[4]), printed, line))
     return out
