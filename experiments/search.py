@@ -59,9 +59,9 @@ class TpeSearch:
             overrides: of the command line, with what is searched over.
             told: each trial's overrides and its result, larger is better; None for one that failed.
         """
-        parsed = sweep_plan.parse([*(f"{name}={value}" for name, value in self.params.items()), *overrides])
-        space = {key: distribution(one) for key, one in parsed.items() if one.is_sweep_override()}
-        fixed = [f"{one.input_line}" for one in parsed.values() if not one.is_sweep_override()]
+        found = sweep_plan.parsed(overrides, self.params)
+        space = {key: distribution(one) for key, one in found.items() if one.is_sweep_override()}
+        fixed = [f"{one.input_line}" for one in found.values() if not one.is_sweep_override()]
         self._check(space, fixed)
         count = min(self.batch, self.trials - len(told))
         if count <= 0:

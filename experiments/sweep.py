@@ -41,15 +41,17 @@ def start(config: str, overrides: Sequence[str]) -> Sweep:
         raise VoltGymError(f"{path} already holds a sweep; go on with `voltgym train resume={path}`")
     told = [o for o in rest if not is_launcher(o) and not o.lstrip("+").startswith(("hydra.sweep", "hydra/sweeper"))]
     if str(sweeper.get("_target_")).startswith(HYDRA):
-        combined = sweep_plan.combinations(told, sweeper.get("params") or {})
+        params = sweeper.get("params") or {}
+        combined = sweep_plan.combinations(told, params)
+        if params:  # the values on the command line are checked there
+            check(empty, [one.input_line for one in sweep_plan.parsed(told, params).values()])
         return run(planned(replace(empty, path=path), combined))
     return run(replace(empty, path=path, search={"sweeper": sweeper, "overrides": told}))
 
 
 def planned(sweep: Sweep, combined: Sequence[Sequence[str]]) -> Sweep:
-    """A sweep with further jobs, checked and written down."""
+    """A sweep with further jobs, written down."""
     sweep = replace(sweep, jobs=(*sweep.jobs, *sweep_plan.jobs_of(combined, sweep.jobs)))
-    check(sweep)
     sweep.write()
     return sweep
 
@@ -67,13 +69,13 @@ def resume(path: Path, launcher: Sequence[str] = ()) -> Sweep:
     return run(replace(sweep, launcher=(*sweep.launcher, *launcher)))
 
 
-def check(sweep: Sweep) -> None:
-    """Raise `VoltGymError` if the config of a job cannot be composed, or lacks what a training needs."""
-    for job in sweep.jobs:
-        try:
-            configs.check_whole(configs.compose(sweep.config, [*sweep.places, *job.overrides]))
-        except VoltGymError as error:
-            raise VoltGymError(f"job {job.number} ({job.label}): {error}") from None
+def check(sweep: Sweep, overrides: Sequence[str]) -> None:
+    """Raise `VoltGymError` if a value of ``overrides`` cannot be composed, or leaves out what a training needs.
+
+    Every value once, not every combination: a thousand of these would take minutes.
+    """
+    for one in configs.expand(overrides):
+        configs.check_whole(configs.compose(sweep.config, [*sweep.places, *one]))
 
 
 def run(sweep: Sweep) -> Sweep:
@@ -89,6 +91,7 @@ def run(sweep: Sweep) -> Sweep:
             more = proposed(sweep)
             if not more:
                 return sweep
+            check(sweep, more[0])
             view.sweep = sweep = planned(sweep, more)
 
 

@@ -141,17 +141,22 @@ def combinations(overrides: Sequence[str], params: Mapping[str, Any]) -> list[li
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    parsed = parse([*(f"{name}={value}" for name, value in params.items()), *overrides])
-    for override in parsed.values():
+    found = parsed(overrides, params)
+    for override in found.values():
         if override.is_sweep_override() and not override.is_discrete_sweep():
             raise VoltGymError(
                 f"{override.input_line!r} is an interval, of which a sweep cannot take every value; "
                 "list values, or search with +search=tpe"
             )
-    count = math.prod(len(values(override)) for override in parsed.values())
+    count = math.prod(len(values(override)) for override in found.values())
     if not 0 < count <= MOST:
         raise VoltGymError(f"the sweep has {count} combinations; expected 1 to {MOST}")
-    return [list(one) for one in BasicSweeper.split_arguments(list(parsed.values()), None)[0]]
+    return [list(one) for one in BasicSweeper.split_arguments(list(found.values()), None)[0]]
+
+
+def parsed(overrides: Sequence[str], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides after those of ``hydra.sweeper.params``, as Hydra reads them, by key."""
+    return parse([*(f"{name}={value}" for name, value in params.items()), *overrides])
 
 
 def parse(overrides: Sequence[str]) -> dict[str, Any]:

@@ -210,15 +210,17 @@ def table(overview: Overview, most: int) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    rows = Table.grid(padding=(0, 2))
+    whole, rows = Table.grid(), Table.grid(padding=(0, 2))
+    whole.add_row(ProgressBar(total=len(overview.states), completed=overview.count(DONE), width=40))
     shown = [s for s in overview.states if s.status in (*RUNNING, FAILED, STOPPED)]
     for s in shown[:most]:
         took = duration(s.seconds) if math.isfinite(s.seconds) else ""
         bar = ProgressBar(total=1.0, completed=s.share, width=20)
-        rows.add_row(str(s.job.number), Text(s.job.label), s.status, bar, took, Text(s.said[:60]))
+        rows.add_row(
+            str(s.job.number), Text(s.job.label), s.status, bar, took, Text(s.said, no_wrap=True, overflow="ellipsis")
+        )
     if len(shown) > most:
         rows.add_row("", Text(f"and {len(shown) - most} more"))
-    whole = ProgressBar(total=len(overview.states), completed=overview.count(DONE), width=40)
     return Group(Text(overview.line()), whole, rows)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import cli, sweep, sweep_plan, sweep_view
+from voltgym.experiments import cli, configs, sweep, sweep_plan, sweep_view
 from voltgym.experiments.launchers.processes import ProcessLauncher
 from voltgym.experiments.locks import alone, is_held
 from voltgym.experiments.records import read_records
@@ -275,3 +275,30 @@ def test_a_full_disk_fails_jobs_and_loses_nothing(tmp_path: Path) -> None:
         assert len([read_records(file) for file in disk.rglob("episodes.jsonl")]) == 4
     finally:
         subprocess.run(["umount", str(disk)], check=False)
+
+
+@pytest.mark.parametrize("name", [n for n in configs.choices("experiment") if n.startswith(("sweep_", "search_"))])
+def test_sweep_files_are_sweeps_of_jobs_that_can_be_composed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[Sweep] = []
+    monkeypatch.setattr(sweep, "launch", lambda plan, jobs: planned.append(plan))
+    with pytest.raises(SystemExit):  # none of the jobs is finished
+        cli.run_command("train", [f"experiment={name}", "hydra.sweep.dir=sweep"])
+    assert len(planned[-1].jobs) > 1
+
+
+def test_the_view_on_a_terminal_names_what_runs_and_what_failed(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    jobs = jobs_of([["seed=0"], ["seed=1"], ["seed=2"]])
+    states = [
+        sweep_view.State(jobs[0], "finished", 10.0, 1.0, 0.0, result=("Time to target [min]", 30.5, "min")),
+        sweep_view.State(jobs[1], "training", 5.0, 0.5, 5.0, "reward 0.5"),
+        sweep_view.State(jobs[2], "failed", 1.0, said="VoltGymError: told to break"),
+    ]
+    overview = sweep_view.Overview(states)
+    console = Console(record=True, width=120, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(sweep_view.table(overview, 12))
+    said = console.export_text()
+    assert "1/3 done, 1 running, 1 failed, 0:05 left, best Time to target [min] 30.5 (seed=0)" in said
+    assert "seed=1  training" in said
+    assert "told to break" in said
