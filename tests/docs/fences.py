@@ -57,6 +57,7 @@ def commands(code: str) -> list[list[str]]:
     out = []
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
+        words = words[: next((i for i, word in enumerate(words) if word in ("|", "||", "&&", ";", ">")), None)]
         while words and re.fullmatch(r"\w+=.*", words[0]):  # VARIABLE=value command
             words = words[1:]
         if words and words[0] == "voltgym":
