@@ -8,6 +8,7 @@ from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError
 from voltgym.experiments import arguments, search_path
+from voltgym.experiments.config_types import check_types
 from voltgym.experiments.explain import Compose, explain, one_line, unknown_key
 
 PACKAGE = search_path.PACKAGE
@@ -103,20 +104,6 @@ def _others(name: str, overrides: Sequence[str]) -> Compose:
     return lambda key: _compose(name, [o for o in _choices_among(overrides) if not _names(o, key)])
 
 
-def check_types(config: Mapping[str, Any], default: Mapping[str, Any], parent: str = "") -> None:
-    """Raise `VoltGymError` where a value is of another kind than its default; a default of None takes anything."""
-    for name, usual in default.items():
-        if name not in config:
-            continue
-        found, where = config[name], f"{parent}{name}"
-        if isinstance(usual, Mapping) and found is None:
-            raise VoltGymError(f"{where} is null; expected keys ({', '.join(map(str, usual)) or 'none is {}'})")
-        if isinstance(usual, Mapping) and isinstance(found, Mapping):
-            check_types(found, usual, f"{where}.")
-        elif not _fits(found, usual):
-            raise VoltGymError(f"{where} is {found!r}; expected {_kind(usual)}, such as its default {usual!r}")
-
-
 WHOLE = ("env.id", "env.kwargs", "agent", "name", "seed", "quiet", "budget", "evaluation.split", "evaluation.episodes",
          "evaluation.batch", "evaluation.kwargs", "evaluation.recheck.fidelity", "evaluation.recheck.episodes",
          "evaluation.recheck.tolerances")  # fmt: skip
@@ -131,30 +118,6 @@ def check_whole(config: Mapping[str, Any], keys: Iterable[str] = WHOLE) -> None:
             if not isinstance(node, Mapping) or part not in node:
                 raise VoltGymError(f"the config has no {key!r}, which a training needs; leave ~{key} out, or set it")
             node = node[part]
-
-
-def _fits(found: Any, usual: Any) -> bool:
-    if usual is None or found is None or (isinstance(found, str) and found.startswith("${")):
-        return True
-    if isinstance(usual, bool) or isinstance(found, bool):
-        return isinstance(usual, bool) and isinstance(found, bool)
-    if isinstance(usual, float):
-        return isinstance(found, int | float)
-    if isinstance(usual, str):  # a text may stand for a number: ent_coef=auto
-        return isinstance(found, str | int | float) or usual.startswith("${")
-    return isinstance(found, type(usual))
-
-
-def _kind(value: Any) -> str:
-    names = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        dict: "keys",
-    }
-    return names.get(type(value), type(value).__name__)
 
 
 def merge(default: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

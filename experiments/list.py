@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -24,8 +25,11 @@ Rows = dict[str, str]
 
 
 def environments() -> Rows:
-    """The registered ids of voltgym and the first line of what each is. Makes nothing."""
-    return {name: _first_line(spec) for name, spec in sorted(gym.registry.items()) if spec.namespace == "VoltGym"}
+    """The registered ids of voltgym, and those of plug-ins that a config names, and what each is. Makes nothing."""
+    ours = {name: _first_line(spec) for name, spec in sorted(gym.registry.items()) if spec.namespace == "VoltGym"}
+    theirs = [name for name, owner in configs.owners("env").items() if owner]
+    found = {name: re.search(r"^id:\s*(\S+:\S+)", configs.read("env", name), re.M) for name in theirs}
+    return ours | {match[1]: f"env={name}  ({configs.owners('env')[name]})" for name, match in found.items() if match}
 
 
 def _first_line(spec: gym.envs.registration.EnvSpec) -> str:

@@ -56,7 +56,7 @@ DESIGNERS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 """The same of those that edit or propose designs; their budget is different designs."""
 LISTED: dict[str, tuple[int, dict[str, Any]]] = {
-    "botorch_grid": (16, {"mc_samples": 8}),
+    "botorch_grid": (12, {"mc_samples": 8}),
     "botorch_pareto": (12, {"mc_samples": 8}),
     "sac_designs": (40, {"hyperparameters": {"learning_starts": 16, "batch_size": 16}, "validate_every": 64}),
 }

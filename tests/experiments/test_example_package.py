@@ -64,6 +64,7 @@ def test_it_is_listed_with_its_name(installed: Installed) -> None:
     everything = installed.voltgym("list")
     for name in ("storage", "fastcharge_pouch", "cross_entropy", "storage_fade", "storage_cross_entropy", "nice"):
         assert [line for line in everything.splitlines() if line.split()[:1] == [name] and "(voltgym-storage)" in line]
+    assert f"  {ID}  " in everything
     wrong = installed.run("-m", "voltgym.experiments.cli", "train", "env=storge")
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("voltgym train: unknown env 'storge'. Did you mean 'storage'?")
