@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from voltgym.envs.errors import VoltGymError, check_name
+from voltgym.experiments import configs
 from voltgym.experiments.files import write_text
 
 USAGE = """usage: voltgym new env|agent|surrogate NAME [FOLDER]
@@ -74,6 +75,8 @@ def main(argv: list[str]) -> None:
     kind, name = argv[:2]
     check_name("kind", kind, KINDS)
     check_package(name)
+    if name in configs.choices(kind):  # which would be found first
+        raise VoltGymError(f"there is a config {kind}={name} already; choose another name, such as 'my_{name}'")
     folder = Path(argv[2] if len(argv) > 2 else name).expanduser()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise VoltGymError(

@@ -81,6 +81,7 @@ def test_a_folder_that_is_empty_is_taken_and_another_is_not(tmp_path: Path) -> N
         (["env", "class"], "such as 'my_class'"),
         (["env", "../up"], "such as 'up'"),
         (["agent", "json"], "there is a package 'json' already; choose another name, such as 'my_json'"),
+        (["agent", "ppo"], "there is a config agent=ppo already; choose another name, such as 'my_ppo'"),
         (["agent", "voltgym"], "there is a package 'voltgym' already"),
     ],
 )
