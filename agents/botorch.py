@@ -8,22 +8,19 @@ Constraints", ICML; cited from memory).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from voltgym.agents.base import Policy, Progress
 from voltgym.agents.botorch_parts import first_outcome, numerical_errors, outcomes, sobol
 from voltgym.agents.points import Point
-from voltgym.agents.search import DesignSearch, Propose
+from voltgym.agents.search import Propose, SearchAgent
 from voltgym.envs.errors import whole_number
-from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem
 
 
-class BoTorchAgent:
+class BoTorchAgent(SearchAgent):
     """Bayesian optimisation of a design over whole episodes, of a value under slacks.
 
     Begins with scrambled Sobol points, then proposes ``batch_size`` designs at a time: those most likely to be feasible
@@ -47,17 +44,12 @@ class BoTorchAgent:
         default_budget: evaluations, where none is asked for.
     """
 
-    unit = "evaluations"
-
     def __init__(
         self,
         design: Design | None = None,
         *,
         initial: int | None = None,
         batch_size: int = 4,
-        split: str | None = None,
-        episodes: int = 1,
-        margins: Mapping[str, float] | None = None,
         log_value: bool = False,
         restarts: int = 3,
         iterations: int = 20,
@@ -65,31 +57,19 @@ class BoTorchAgent:
         mc_samples: int = 32,
         threads: int = 1,
         default_budget: int = 60,
+        **judged: Any,
     ) -> None:
         self.batch_size, self.threads = whole_number("batch_size", batch_size), whole_number("threads", threads)
-        self.search = DesignSearch(design, split=split, episodes=episodes, margins=margins)
+        super().__init__(design, at_once=self.batch_size, default_budget=default_budget, **judged)
         self.initial = initial
         self.log_value = log_value
         self.restarts, self.iterations = restarts, iterations
         self.raw_samples, self.mc_samples = raw_samples, mc_samples
-        self.default_budget = default_budget
 
-    @property
-    def ledger(self) -> Ledger:
-        """What the last search spent."""
-        return self.search.ledger
-
-    def train(
-        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
-    ) -> Policy:
-        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
+    def _proposer(self, seed: int) -> Propose:
         import torch
 
         torch.set_num_threads(self.threads)
-        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
-        return self.search.run(self._proposer, self.batch_size, env_id, env_kwargs, **how)
-
-    def _proposer(self, seed: int) -> Propose:
         return lambda problem, points, count, budget: self._next(problem, points, count, budget, seed)
 
     # -- proposing what to try next --------------------------------------------------------------------------------

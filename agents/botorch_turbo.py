@@ -7,18 +7,15 @@ arXiv:2002.08526. Lengths are sides of the cube that the bounds of a design are 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from voltgym.agents.base import Policy, Progress
 from voltgym.agents.botorch_parts import numerical_errors, outcomes, sobol
 from voltgym.agents.points import WORST, Point, fitness
-from voltgym.agents.search import DesignSearch, Propose
+from voltgym.agents.search import Propose, SearchAgent
 from voltgym.envs.errors import number, whole_number
-from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem
 
 LONGEST, SHORTEST = 1.6, 0.5**7
@@ -72,7 +69,7 @@ def _after(region: Region, better: bool, patience: int) -> Region:
     return region._replace(successes=won, failures=lost)
 
 
-class TrustRegionAgent:
+class TrustRegionAgent(SearchAgent):
     """Thompson sampling within a box around the best design so far, which grows with success and shrinks without.
 
     A region begins with Sobol points. Then each of ``batch_size`` designs is the best of many candidates in the box, in
@@ -93,15 +90,10 @@ class TrustRegionAgent:
         default_budget: evaluations, where none is asked for.
     """
 
-    unit = "evaluations"
-
     def __init__(
         self,
         design: Design | None = None,
         *,
-        split: str | None = None,
-        episodes: int = 1,
-        margins: Mapping[str, float] | None = None,
         constrained: bool = True,
         initial: int | None = None,
         batch_size: int = 4,
@@ -110,6 +102,7 @@ class TrustRegionAgent:
         candidates: int = 2000,
         threads: int = 1,
         default_budget: int = 200,
+        **judged: Any,
     ) -> None:
         self.constrained, self.threads = bool(constrained), whole_number("threads", threads)
         self.initial = None if initial is None else whole_number("initial", initial, least=2)
@@ -119,25 +112,12 @@ class TrustRegionAgent:
         self.candidates = whole_number("candidates", candidates, least=self.batch_size)
         names = ("constrained", "initial", "batch_size", "length", "patience", "candidates")
         about = {"class": "TrustRegionAgent", **{name: getattr(self, name) for name in names}}
-        self.search = DesignSearch(design, split=split, episodes=episodes, margins=margins, about=about)
-        self.default_budget = default_budget
+        super().__init__(design, about=about, at_once=10_000, default_budget=default_budget, **judged)
 
-    @property
-    def ledger(self) -> Ledger:
-        """What the last search spent."""
-        return self.search.ledger
-
-    def train(
-        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
-    ) -> Policy:
-        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
+    def _proposer(self, seed: int) -> Propose:
         import torch
 
         torch.set_num_threads(self.threads)
-        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
-        return self.search.run(self._proposer, budget, env_id, env_kwargs, **how)
-
-    def _proposer(self, seed: int) -> Propose:
         return lambda problem, points, count, budget: self._next(problem, points, seed)[:count]
 
     def _next(self, problem: DesignProblem, points: Sequence[Point], seed: int) -> np.ndarray:

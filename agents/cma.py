@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from voltgym.agents.base import Policy, Progress
 from voltgym.agents.points import Point, fitness
-from voltgym.agents.search import DesignSearch, Propose
+from voltgym.agents.search import Propose, SearchAgent
 from voltgym.envs.errors import number, whole_number
-from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem
 
 
-class CmaAgent:
+class CmaAgent(SearchAgent):
     """CMA-ES in the cube that the bounds of a design are mapped to, from its middle.
 
     A feasible design is ranked by its value; any other comes after all that are feasible, ranked by how far it violates
@@ -29,36 +26,19 @@ class CmaAgent:
         default_budget: evaluations, where none is asked for.
     """
 
-    unit = "evaluations"
-
     def __init__(
         self,
         design: Design | None = None,
         *,
-        split: str | None = None,
-        episodes: int = 1,
-        margins: Mapping[str, float] | None = None,
         population: int | None = None,
         step: float = 0.3,
         default_budget: int = 200,
+        **judged: Any,
     ) -> None:
         self.population = None if population is None else whole_number("population", population, least=2)
         self.step = number("step", step, "a share of the bounds > 0", low=1e-6, high=10.0)
         about = {"class": "CmaAgent", "population": self.population, "step": self.step}
-        self.search = DesignSearch(design, split=split, episodes=episodes, margins=margins, about=about)
-        self.default_budget = default_budget
-
-    @property
-    def ledger(self) -> Ledger:
-        """What the last search spent."""
-        return self.search.ledger
-
-    def train(
-        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
-    ) -> Policy:
-        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
-        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
-        return self.search.run(self._proposer, 10_000, env_id, env_kwargs, **how)
+        super().__init__(design, about=about, at_once=10_000, default_budget=default_budget, **judged)
 
     def _proposer(self, seed: int) -> Propose:
         """A generation at a time. What the points hold already is told again, in order: nothing is drawn otherwise."""

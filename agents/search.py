@@ -131,3 +131,34 @@ def _tell(points: Sequence[Point], problem: DesignProblem, budget: int, progress
 def scale(name: str, problem: DesignProblem) -> float:
     """What a violation of one is of a slack."""
     return {COMPLETED: 1.0, REACHED: 1.0, **problem.objective.scales}[name]
+
+
+class SearchAgent:
+    """What agents share that search with ``DesignSearch``: a subclass says in ``_proposer`` what to evaluate next.
+
+    Args:
+        design, split, episodes, margins, about: of ``DesignSearch``.
+        at_once: designs proposed together, at most.
+        default_budget: evaluations, where none is asked for.
+    """
+
+    unit = "evaluations"
+
+    def __init__(self, design: Design | None, *, at_once: int, default_budget: int, **judged: Any) -> None:
+        self.search = DesignSearch(design, **judged)
+        self.at_once, self.default_budget = at_once, default_budget
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the last search spent."""
+        return self.search.ledger
+
+    def train(
+        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
+    ) -> DesignPolicy:
+        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
+        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
+        return self.search.run(self._proposer, self.at_once, env_id, env_kwargs, **how)
+
+    def _proposer(self, seed: int) -> Propose:
+        raise NotImplementedError

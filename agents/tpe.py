@@ -6,21 +6,18 @@ TPE is of Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization", N
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from voltgym.agents.base import Policy, Progress
 from voltgym.agents.points import Point, main_value
-from voltgym.agents.search import DesignSearch, Propose
+from voltgym.agents.search import Propose, SearchAgent
 from voltgym.envs.errors import whole_number
-from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem
 
 
-class TpeAgent:
+class TpeAgent(SearchAgent):
     """Optuna's TPE, one design after the other, with the slacks as its constraints.
 
     A design that does not reach its goal is a failed trial. What is evaluated, kept and handed in: see
@@ -33,35 +30,18 @@ class TpeAgent:
         default_budget: evaluations, where none is asked for.
     """
 
-    unit = "evaluations"
-
     def __init__(
         self,
         design: Design | None = None,
         *,
-        split: str | None = None,
-        episodes: int = 1,
-        margins: Mapping[str, float] | None = None,
         initial: int = 10,
         multivariate: bool = True,
         default_budget: int = 200,
+        **judged: Any,
     ) -> None:
         self.initial, self.multivariate = whole_number("initial", initial), bool(multivariate)
         about = {"class": "TpeAgent", "initial": self.initial, "multivariate": self.multivariate}
-        self.search = DesignSearch(design, split=split, episodes=episodes, margins=margins, about=about)
-        self.default_budget = default_budget
-
-    @property
-    def ledger(self) -> Ledger:
-        """What the last search spent."""
-        return self.search.ledger
-
-    def train(
-        self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
-    ) -> Policy:
-        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
-        how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
-        return self.search.run(self._proposer, 1, env_id, env_kwargs, **how)
+        super().__init__(design, about=about, at_once=1, default_budget=default_budget, **judged)
 
     def _proposer(self, seed: int) -> Propose:
         """What the points hold already is asked for and told again, in order: nothing is drawn otherwise."""
