@@ -14,7 +14,7 @@ author = "The voltgym developers"
 project_copyright = f"{author}, MIT licence"
 version = release = installed("voltgym")
 
-extensions = ["myst_parser", "docstrings", "mathml", "commands"]
+extensions = ["myst_parser", "docstrings", "mathml", "commands", "accessible"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_ext", "examples/**"]
 

@@ -18,7 +18,7 @@ def inline(translator: Any, node: nodes.math) -> None:
 
 def block(translator: Any, node: nodes.math_block) -> None:
     """An equation of its own."""
-    translator.body.append(f'<div class="math">{_mathml(node.astext(), "block")}</div>\n')
+    translator.body.append(f'<div class="math" tabindex="0">{_mathml(node.astext(), "block")}</div>\n')
     raise nodes.SkipNode
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
@@ -50,6 +52,7 @@ def test_the_site(tmp_path: Path) -> None:
     check_links(pages)
     check_styles(site)
     check_equations(site)
+    check_in_a_browser(site)
 
 
 def check_loads(pages: dict[Path, Page]) -> None:
