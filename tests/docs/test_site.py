@@ -95,6 +95,32 @@ def check_equations(site: Path) -> None:
             assert "\\" not in equation.split("</math>")[0], file.name
 
 
+def check_in_a_browser(site: Path) -> None:
+    """On a desk and a phone: no error, nothing asked of a network, no page that scrolls sideways, and accessible."""
+    browser = helper()
+    if browser.missing():
+        return
+    with browser.chromium() as chromium:
+        for name, width, scheme in (("index", 1280, "light"), ("environments/fastcharge", 390, "dark")):
+            watched = browser.Watched(chromium, width=width, scheme=scheme)
+            page = watched.open(site / f"{name}.html")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert watched.errors == []
+            assert [url for url in watched.asked if not url.startswith(("file:", "data:"))] == []
+            assert watched.faults() == []
+
+
+def helper() -> Any:
+    """The browser of the leaderboard's tests."""
+    file = Path(__file__).parents[1] / "experiments" / "browser.py"
+    spec = importlib.util.spec_from_file_location("docs_browser", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize(
     "text", ["# A\n\n[nowhere](nothing.md)\n", "# A\n\n[nowhere](#nothing)\n", "# A\n\n![no](no.png)\n"]
 )
