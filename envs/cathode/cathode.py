@@ -64,7 +64,7 @@ def parts(
         action: ``edits``, one a step, or ``continuous``, a whole cathode at once (``simplex.py``).
         start: a key that every episode starts from, in place of any of the grid.
         terms: ``{name: [zero, full]}``, desirabilities to change.
-        limits: ``{name: least}``, limits to change.
+        limits: ``{name: bound}``, limits to change or to add; the least where more is better, else the most.
         k: pessimism, in standard deviations.
         penalty: reward lost for a cost of one.
         corrected: correct the voltages by a line fitted on measured open-circuit curves (``correction.py``).

@@ -47,9 +47,8 @@ class _Kept:
 class Greedy(_Kept):
     """Each step, the largest C-rate whose next state keeps the limits, found by asking the environment's own twin.
 
-    With all limits this is the full-information greedy controller . With
-    the voltage limit alone and a ``max_rate`` it is CC-CV: the look-ahead then only stands in for the voltage loop that
-    a charger closes much faster than every 30 s.
+    With all limits this is the full-information greedy controller. With the voltage limit alone and a ``max_rate`` it
+    is CC-CV: the look-ahead then only stands in for the voltage loop that a charger closes much faster than every 30 s.
 
     Args:
         limits: names of the slacks to keep; all by default.
