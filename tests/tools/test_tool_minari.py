@@ -56,3 +56,20 @@ def test_costs_and_slacks_are_recorded_too(tmp_path: Path, monkeypatch: pytest.M
     infos = next(minari.load_dataset("voltgym/infos-v0").iterate_episodes()).infos
     assert infos["cost"][-1] == pytest.approx(info["cost"])
     assert infos["slacks"]["Voltage [V]"][-1] == pytest.approx(info["slacks"]["Voltage [V]"])
+
+
+def test_molecules_are_recorded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    env = minari.DataCollector(gym.make("VoltGym/Solvent-v0", max_steps=5), record_infos=True, data_format="arrow")
+    env.action_space.seed(0)
+    _, info = env.reset(seed=0)
+    seen, over = [info["design"]], False
+    while not over:
+        action = env.action_space.sample(info["action_mask"].astype(np.int8))
+        _, _, terminated, truncated, info = env.step(action)
+        seen.append(info["design"])
+        over = terminated or truncated
+    env.create_dataset("voltgym/molecules-v0", algorithm_name="random", author="voltgym", author_email="a@example.org")
+    infos = next(minari.load_dataset("voltgym/molecules-v0").iterate_episodes()).infos
+    assert list(infos["design"]) == seen
+    assert len(set(seen)) > 1
