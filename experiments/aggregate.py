@@ -37,6 +37,9 @@ def group_rows(found: Mapping[tuple[str, str], Sequence[Group]]) -> list[dict[st
             "return": group.returns.value,
             "return low": group.returns.low,
             "return high": group.returns.high,
+            "surrogate gap": group.gap.value,
+            "surrogate gap low": group.gap.low,
+            "surrogate gap high": group.gap.high,
             "median seconds": group.seconds,
         }
         for where, table in found.items()

@@ -25,8 +25,10 @@ Groups = Mapping[tuple[str, str], Sequence[Group]]
 def table(where: tuple[str, str], groups: Sequence[Group], unfinished: int = 0) -> tables.Table:
     """The statistics of one environment and split, as texts."""
     name = groups[0].name
-    columns = ("setting", "seeds", "feasible", f"{name}, IQM [95 %]", "return, IQM [95 %]", "median run")
-    rows = tuple(_row(group) for group in groups)
+    gaps = any(math.isfinite(group.gap.value) for group in groups)
+    more = ("surrogate gap, IQM [95 %]",) if gaps else ()
+    columns = ("setting", "seeds", "feasible", f"{name}, IQM [95 %]", "return, IQM [95 %]", *more, "median run")
+    rows = tuple(_row(group, gaps) for group in groups)
     notes = ["IQM: interquartile mean over seeds; interval: bootstrap over seeds. A run counts with the mean over its "
              "feasible episodes."]  # fmt: skip
     if any(group.provisional for group in groups):
@@ -38,11 +40,12 @@ def table(where: tuple[str, str], groups: Sequence[Group], unfinished: int = 0) 
     return tables.Table(f"{where[0]}, split {where[1]}", columns, rows, tuple(notes))
 
 
-def _row(group: Group) -> tuple[str, ...]:
+def _row(group: Group, gaps: bool) -> tuple[str, ...]:
     seeds = f"{len(group.runs)}{'*' if group.provisional else ''}"
     feasible = "-" if math.isnan(group.feasible) else percent(group.feasible)
     took = duration(group.seconds)
-    return group.label, seeds, feasible, interval_text(group.value), interval_text(group.returns), took
+    more = (interval_text(group.gap, 3),) if gaps else ()
+    return group.label, seeds, feasible, interval_text(group.value), interval_text(group.returns), *more, took
 
 
 def _left_out(groups: Sequence[Group]) -> str:

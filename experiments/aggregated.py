@@ -13,6 +13,7 @@ import numpy as np
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import metrics, statistics
+from voltgym.experiments.collect import surrogate_gap, verdicts_of
 from voltgym.experiments.manifest import config_hash
 from voltgym.experiments.records import Record, read_json_lines, read_records
 from voltgym.experiments.runs import RunFolder
@@ -57,6 +58,13 @@ class Found:
                 return read_json_lines(file, quiet=True)
         return []
 
+    def gap(self) -> float | None:
+        """The surrogate gap of what a search of designs handed in; None where nothing was judged by another level."""
+        level = self.config["evaluation"]["kwargs"].get("property_model")
+        if level in (None, self.config["env"]["kwargs"].get("property_model")):
+            return None
+        return surrogate_gap(verdicts_of(self.path), self.records)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -69,6 +77,7 @@ class Group:
         value: the main result: per run the mean over its feasible episodes, then the interquartile mean over runs.
         returns: the same of the returns of all episodes.
         without: runs without a feasible episode, which ``value`` leaves out.
+        gap: score on what a search learned from less that on the judge of its designs, both at the mean.
     """
 
     label: str
@@ -79,6 +88,7 @@ class Group:
     value: Interval = NOTHING
     returns: Interval = NOTHING
     without: int = 0
+    gap: Interval = NOTHING
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -162,6 +172,7 @@ def _group(runs: Sequence[Found], settings: Mapping[int, Mapping[str, str]], var
         value=_interval(known),
         returns=_interval(returns),
         without=len(values) - len(known),
+        gap=_interval(np.array([gap for run in runs if (gap := run.gap()) is not None])),
         settings=said,
     )
 

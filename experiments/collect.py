@@ -34,7 +34,7 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
     manifest, config = run.manifest(), run.config()
     if manifest["status"] != "finished":
         raise VoltGymError(run.how_far())
-    verdicts = _verdicts(folder)
+    verdicts = verdicts_of(folder)
     records = [r for r in read_records(run.records_file) if r["split"] == track.split]
     if track.hand_in:
         found = verdicts or _handed(records)
@@ -112,7 +112,8 @@ def surrogate_gap(verdicts: Sequence[Verdict], records: Sequence[Record]) -> flo
     return float(np.mean(gaps)) if gaps else None
 
 
-def _verdicts(folder: Path) -> list[Verdict]:
+def verdicts_of(folder: Path) -> list[Verdict]:
+    """The designs that the search in a run folder priced; none where it searched no designs."""
     file = folder / DESIGNS_FILE
     return [Verdict(**line) for line in read_json_lines(file)] if file.exists() else []
 
