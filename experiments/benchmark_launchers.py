@@ -44,7 +44,7 @@ class Waiting:
 
 def measure(launcher: str, jobs: int, seconds: float, workers: int) -> tuple[float, float]:
     """(seconds that the sweep took, seconds that its jobs would take with nothing around them)."""
-    name = f"{Waiting.__module__}.{Waiting.__qualname__}"
+    name = f"voltgym.experiments.benchmark_launchers.{Waiting.__qualname__}"  # run as a script, its module is another
     at_a_time = jobs if launcher not in WORKERS else workers
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "voltgym.experiments.cli", "train", "-m", "env=thevenin", "agent=random"]
