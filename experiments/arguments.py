@@ -15,6 +15,8 @@ PLAIN = ("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r"
          "--shell-completion", "-sc", "--info", "-i")  # fmt: skip
 """Those that are not (``--info`` may be)."""
 SEARCH = "hydra.searchpath"
+MODES = {"-m": "--multirun", "-r": "--run", "-c": "--cfg", "-i": "--info", "-sc": "--shell-completion"}
+"""Flags of which Hydra does one, short and long."""
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -38,6 +40,18 @@ def overrides(argv: Sequence[str]) -> list[str]:
     if takes and takes != "--info":
         raise VoltGymError(f"{takes} is followed by nothing; expected a value, as in `{takes} VALUE`")
     return found + as_override(search)
+
+
+def check_flags(argv: Sequence[str]) -> set[str]:
+    """What is to be done, as the long names of flags; to show the config of a sweep is allowed.
+
+    Raises `VoltGymError` for two things at once.
+    """
+    names = {text.split("=")[0] for text in argv}
+    found = {long for short, long in MODES.items() if {short, long} & names}
+    if len(found - {"--multirun"}) > 1 or {"--run", "--multirun"} <= found:
+        raise VoltGymError(f"{' and '.join(sorted(found))} are two things to do; expected one of them")
+    return found
 
 
 def split(argv: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -67,5 +81,11 @@ def listed(text: str) -> list[str]:
 
 def as_override(search: Sequence[str]) -> list[str]:
     """The override that has Hydra look there; none for nothing."""
-    quoted = ",".join("'" + path.replace("'", "\\'") + "'" for path in search)
-    return [f"{SEARCH}=[{quoted}]"] if search else []
+    return [f"{SEARCH}=[{','.join(map(quoted, search))}]"] if search else []
+
+
+def quoted(text: str) -> str:
+    """A text as a value that Hydra reads as it is, whatever is in it."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return str(QuotedString(text=text, quote=Quote.single).with_quotes())

@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from voltgym.envs.errors import UnknownName, VoltGymError
-from voltgym.experiments import arguments, search_path
+from voltgym.experiments import arguments, search_path, swept
 from voltgym.experiments.config_types import check_types
 from voltgym.experiments.explain import Compose, explain, one_line, unknown_key
 
@@ -94,8 +94,11 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
             return hydra.compose(config_name=name, overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, overrides, _others(name, overrides)) from None
-    except (ValueError, OSError, YAMLError) as error:  # env=null; a config file of the user's that cannot be read
+    except (ValueError, OSError, YAMLError, AssertionError, AttributeError, TypeError) as error:
+        # env=null; a config file of the user's that cannot be read; a key below one that is null
         said = "; see `voltgym list` for what there is to choose from"
+        if any(override.lstrip("+").startswith("hydra.sweeper.params") for override in overrides):
+            said = "; on the command line, what is swept over is written as seed=0,1"
         raise VoltGymError(f"the overrides {' '.join(overrides)} cannot be composed: {one_line(error)}{said}") from None
 
 
@@ -159,26 +162,22 @@ def _open(default: Mapping[str, Any], key: str, parent: Any) -> bool:
     return isinstance(node, Mapping) and not node
 
 
+LONG = 20
+
+
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """Overrides without sweeps that together name every value of the sweeps in ``overrides``: the first is the base.
 
-    Not the product: enough to check that each value is one that exists.
+    Not the product: enough to check that each value is one that exists. Of a long range its ends: all are numbers.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise explain(error, overrides, lambda key: {}) from None
     values: list[list[str]] = []
-    for text, override in zip(overrides, parsed, strict=True):
+    for text, override in zip(overrides, swept.parse(overrides), strict=True):
         if not override.is_sweep_override():
             values.append([text])
-        elif override.is_discrete_sweep() and not override.is_interval_sweep():
-            values.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()])
-            if not values[-1]:
-                raise VoltGymError(f"the sweep {text!r} has no values; expected some, as in seed=0,1,2 or range(0,3)")
+        elif not override.is_interval_sweep():
+            found = [f"{override.get_key_element()}={value}" for value in swept.values(override)]
+            long = override.is_range_sweep() and len(found) > LONG
+            values.append([found[0], found[-1]] if long else found)
     base = [options[0] for options in values]
     others = [[*base[:i], v, *base[i + 1 :]] for i, options in enumerate(values) for v in options[1:]]
     return [base, *others]

@@ -17,7 +17,7 @@ from voltgym.experiments.files import write_json
 from voltgym.experiments.progress import duration, note
 from voltgym.experiments.records import read_json_lines
 from voltgym.experiments.runs import RunFolder
-from voltgym.experiments.sweep_job import ONE_THREAD
+from voltgym.experiments.sweep_process import ONE_THREAD
 
 
 @dataclass

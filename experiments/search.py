@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 
 from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
-from voltgym.experiments import sweep_plan
+from voltgym.experiments import swept
 
 METRICS = ("return", "value")
 SPLIT = "evaluation.split"
+KEPT_BACK = ("test", "private")
+"""Splits that nothing is tuned on."""
+TRIES = 50
+"""Proposals for each new trial, where those before were there already."""
 
 
 class TpeSearch:
@@ -59,27 +63,39 @@ class TpeSearch:
             overrides: of the command line, with what is searched over.
             told: each trial's overrides and its result, larger is better; None for one that failed.
         """
-        found = sweep_plan.parsed(overrides, self.params)
+        found = swept.parsed(overrides, self.params)
         space = {key: distribution(one) for key, one in found.items() if one.is_sweep_override()}
-        fixed = [f"{one.input_line}" for one in found.values() if not one.is_sweep_override()]
-        self._check(space, fixed)
+        self._check(space, found)
+        fixed = [str(one.input_line) for one in found.values() if not one.is_sweep_override()]
+        if SPLIT not in {key.lstrip("+") for key in found}:
+            fixed = [f"{SPLIT}=validation", *fixed]
         count = min(self.batch, self.trials - len(told))
         if count <= 0:
             return []
         study = self._study(space, told)
-        asked = [study.ask(space) for _ in range(count)]
-        return [[f"{SPLIT}=validation", *fixed, *(f"{k}={text(v)}" for k, v in t.params.items())] for t in asked]
+        seen, new = {tuple(overrides) for overrides, _ in told}, list[list[str]]()
+        for _ in range(count * TRIES):
+            trial = study.ask(space)
+            asked = [*fixed, *(f"{key}={text(value, space[key])}" for key, value in trial.params.items())]
+            if tuple(asked) not in seen and len(new) < count:
+                seen.add(tuple(asked))
+                new.append(asked)
+        return new
 
-    def _check(self, space: Mapping[str, Any], fixed: Sequence[str]) -> None:
+    def _check(self, space: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         if not space:
             raise VoltGymError(
                 "a search needs something to search over, such as "
                 "agent.hyperparameters.learning_rate=tag(log,interval(1e-4,1e-2))"
             )
-        if "seed" in space:
+        if "seed" in {key.lstrip("+") for key in space}:
             raise VoltGymError("a search over seed finds a lucky one; fix the seed, and sweep over seeds afterwards")
-        if f"{SPLIT}=test" in fixed:
-            raise VoltGymError(f"{SPLIT}=test: what is tuned on the test split says nothing on it; leave that out")
+        splits = [one for key, one in found.items() if key.lstrip("+") == SPLIT]
+        wrong = [split for one in splits for split in swept.values(one) if split.strip("'\"") in KEPT_BACK]
+        if wrong:
+            raise VoltGymError(
+                f"{SPLIT}={wrong[0]}: what is tuned on the {wrong[0]} split says nothing on it; leave that out"
+            )
 
     def _study(self, space: Mapping[str, Any], told: Sequence[tuple[Sequence[str], float | None]]) -> Any:
         import optuna
@@ -95,27 +111,31 @@ class TpeSearch:
         known = [value for _, value in told if value is not None and math.isfinite(value)]
         worst = min(known, default=0.0)
         for overrides, value in told:
-            settings = sweep_plan.parse(overrides)
-            params = {key: _typed(settings[key].value(), space[key]) for key in space}
+            settings = swept.by_key(overrides)
+            params = {key: _typed(settings[key], space[key]) for key in space}
             kept = worst if value is None or not math.isfinite(value) else value
             study.add_trial(optuna.trial.create_trial(params=params, distributions=dict(space), value=kept))
         return study
 
 
-def _typed(value: Any, kind: Any) -> Any:
-    """A value as the distribution holds it."""
+def _typed(override: Any, kind: Any) -> Any:
+    """The value of an override as the distribution holds it."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
     if isinstance(kind, CategoricalDistribution):
-        return next(choice for choice in kind.choices if choice == text(value))
-    return int(value) if isinstance(kind, IntDistribution) else float(value)
+        return swept.values(override)[0]
+    return int(override.value()) if isinstance(kind, IntDistribution) else float(override.value())
 
 
-def text(value: Any) -> str:
-    """A value as an override has it: numbers to four digits."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def text(value: Any, kind: Any) -> str:
+    """A value as an override has it: a number of an interval to four digits of what varies, and within it."""
+    from optuna.distributions import FloatDistribution
+
+    if not isinstance(kind, FloatDistribution):
+        return str(value)
+    digits = 4 if kind.log else 4 + max(0, math.floor(math.log10(max(-kind.low, kind.high) / (kind.high - kind.low))))
+    rounded = f"{value:.{digits}g}"
+    return rounded if kind.low <= float(rounded) <= kind.high else repr(value)
 
 
 def distribution(override: Any) -> Any:
@@ -125,12 +145,11 @@ def distribution(override: Any) -> Any:
     sweep = override.value()
     if override.is_interval_sweep():
         whole, log = isinstance(sweep.start, int) and isinstance(sweep.end, int), "log" in sweep.tags
-        if not sweep.start < sweep.end or (log and sweep.start <= 0):
+        if unknown := set(sweep.tags) - {"log"}:
+            raise UnknownName("tag", min(unknown), ["log"])
+        if not sweep.start < sweep.end or not math.isfinite(sweep.end - sweep.start) or (log and sweep.start <= 0):
             raise VoltGymError(f"{override.input_line!r}: expected an interval from less to more, above 0 with a log")
-        if whole and not log:
-            return IntDistribution(int(sweep.start), int(sweep.end))
+        if whole:
+            return IntDistribution(int(sweep.start), int(sweep.end), log=log)
         return FloatDistribution(float(sweep.start), float(sweep.end), log=log)
-    choices = sweep_plan.values(override)
-    if not choices:
-        raise VoltGymError(f"{override.input_line!r} has no values")
-    return CategoricalDistribution(tuple(choices))
+    return CategoricalDistribution(tuple(swept.values(override)))

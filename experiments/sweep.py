@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import arguments, configs, search_path, sweep_plan
+from voltgym.experiments import arguments, configs, search_path, sweep_plan, swept
 from voltgym.experiments.locks import alone
 from voltgym.experiments.records import read_records
 from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.sweep_plan import Job, Sweep
+from voltgym.experiments.sweep_process import terminable
 from voltgym.experiments.sweep_view import watching
 from voltgym.experiments.tables import entry
 
@@ -31,9 +32,16 @@ def is_launcher(override: str) -> bool:
 def start(config: str, overrides: Sequence[str]) -> Sweep:
     """Plan a sweep, keep the plan, and run it. Returns it when all its jobs have ended, well or not."""
     places, rest = arguments.split(overrides)
+    swept.check_one_value(rest)
+    if any(o.lstrip("+").startswith("hydra.sweep.subdir=") for o in rest):
+        raise VoltGymError(
+            "hydra.sweep.subdir is not used: the folder of a job is named after what it varies; leave it out"
+        )
     chosen = tuple(o for o in rest if is_launcher(o))
     empty = Sweep(Path(), config, tuple(arguments.as_override(places)), chosen)
     with composed(empty, [o for o in rest if not _sweeps(o)]) as found:
+        if not found.config.hydra.sweep.dir:
+            raise VoltGymError("hydra.sweep.dir is empty; expected a folder, such as hydra.sweep.dir=runs/sweeps/first")
         path = Path(str(found.config.hydra.sweep.dir)).absolute()
         sweeper = found.plain("hydra.sweeper")
         launcher_of(found.config, found.context, None)  # one that cannot be made is said before anything is written
@@ -42,9 +50,9 @@ def start(config: str, overrides: Sequence[str]) -> Sweep:
     told = [o for o in rest if not is_launcher(o) and not o.lstrip("+").startswith(("hydra.sweep", "hydra/sweeper"))]
     if str(sweeper.get("_target_")).startswith(HYDRA):
         params = sweeper.get("params") or {}
-        combined = sweep_plan.combinations(told, params)
+        combined = swept.combinations(told, params, places)
         if params:  # the values on the command line are checked there
-            check(empty, [one.input_line for one in sweep_plan.parsed(told, params).values()])
+            check(empty, [one.input_line for one in swept.parsed(told, params, places).values()])
         return run(planned(replace(empty, path=path), combined))
     return run(replace(empty, path=path, search={"sweeper": sweeper, "overrides": told}))
 
@@ -80,7 +88,7 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
 
 def run(sweep: Sweep) -> Sweep:
     """Launch what is not finished, and show how far it is; then what a search asks for, until it asks no more."""
-    with alone(sweep.path), watching(sweep) as view:
+    with alone(sweep.path), terminable(), watching(sweep) as view:
         new = 0
         while True:
             left = [job for job in sweep.jobs[new:] if sweep.run(job).status() != "finished"]
@@ -110,7 +118,10 @@ def result(run: RunFolder, metric: str) -> float | None:
         return None
     records = read_records(run.records_file)
     if metric == "return":
-        return sum(float(record["return"] or 0.0) for record in records) / len(records)
+        returns = [record["return"] for record in records]
+        return None if not returns or None in returns else sum(returns) / len(returns)
+    if not records:
+        return None
     found = entry("", records)
     return found.value[1] * (1 if found.better == "max" else -1)
 
@@ -120,8 +131,9 @@ def launch(sweep: Sweep, jobs: Sequence[Job]) -> None:
     from voltgym.experiments.launchers.processes import ProcessLauncher
     from voltgym.experiments.train import run_job
 
-    where = str(sweep.path).replace("'", "\\'")
-    with composed(sweep, [*sweep.launcher, f"hydra.sweep.dir='{where}'", "hydra.sweep.subdir=."]) as found:
+    with composed(
+        sweep, [*sweep.launcher, f"hydra.sweep.dir={arguments.quoted(str(sweep.path))}", "hydra.sweep.subdir=."]
+    ) as found:
         launcher = launcher_of(found.config, found.context, run_job)
     told = [list(job.overrides) for job in jobs]
     if not isinstance(launcher, ProcessLauncher):  # it runs `run_job` itself, where Hydra's config says
@@ -178,23 +190,26 @@ def launcher_of(config: Any, context: Any, task: Any) -> Any:
     if str(config.hydra.launcher.get("_target_")).startswith(HYDRA):
         return Plugins.instance().instantiate_launcher(context, task, config)
     launcher = made("launcher", Composed(config, context).plain("hydra.launcher"))
+    if not (hasattr(launcher, "setup") and hasattr(launcher, "launch")):
+        raise VoltGymError(f"{config.hydra.launcher.get('_target_')} is no launcher: it needs `setup` and `launch`")
     launcher.setup(hydra_context=context, task_function=task, config=config)
     return launcher
 
 
 def made(what: str, config: Mapping[str, Any]) -> Any:
     """The launcher or sweeper that ``config`` names with ``_target_``."""
-    from hydra.utils import get_class
+    from pkgutil import resolve_name
 
-    arguments = {name: value for name, value in config.items() if name != "_target_"}
+    told = {name: value for name, value in config.items() if name != "_target_"}
     try:
-        return get_class(str(config.get("_target_")))(**arguments)
+        return resolve_name(str(config.get("_target_")))(**told)
     except VoltGymError:
         raise
     except Exception as error:  # whatever importing or making somebody's raises
-        raise VoltGymError(f"{what} {config.get('_target_')} cannot be made: {configs.one_line(error)}") from None
+        said = " ".join(str(error).split())
+        raise VoltGymError(f"{what} {config.get('_target_')} cannot be made: {said}") from None
 
 
 def _sweeps(override: str) -> bool:
     """Whether an override has several values."""
-    return any(found.is_sweep_override() for found in sweep_plan.parse([override]).values())
+    return swept.parse([override])[0].is_sweep_override()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,21 +17,7 @@ from typing import Any
 from voltgym.experiments import sweep_plan
 from voltgym.experiments.sweep_plan import Job, Sweep
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""Jobs share the cores, and small networks are slower with more threads than with one."""
 LOG = "log.txt"
-
-
-def run_process(sweep: Path, number: int) -> int:
-    """Run a job and wait for its end; its exit status. What a launcher calls on the machine of its choice."""
-    command = [sys.executable, "-m", "voltgym.experiments.sweep_job", str(sweep), str(number)]
-    environment = {**os.environ, **ONE_THREAD}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment) as process:
-        try:
-            return process.wait()
-        except BaseException:
-            process.terminate()
-            raise
 
 
 def run(argv: Sequence[str]) -> int:
@@ -56,6 +41,7 @@ def run(argv: Sequence[str]) -> int:
 
 def train(sweep: Sweep, job: Job) -> None:
     """Begin a job or go on with it, if it is not finished."""
+    from voltgym.experiments.arguments import quoted
     from voltgym.experiments.cli import run_command
     from voltgym.experiments.locks import alone
 
@@ -66,8 +52,7 @@ def train(sweep: Sweep, job: Job) -> None:
         if folder.begun():
             run_command("train", [f"resume={folder.path}"])
         else:
-            where = str(folder.path).replace("'", "\\'")
-            this = ["quiet=true", "hydra.mode=RUN", f"hydra.run.dir='{where}'"]
+            this = ["quiet=true", "hydra.mode=RUN", f"hydra.run.dir={quoted(str(folder.path))}"]
             run_command("train", ["--config-name", sweep.config, *sweep.places, *job.overrides, *this])
 
 
@@ -75,6 +60,7 @@ def _end_with_parent() -> None:
     """On Linux, end when whoever started this ends: no job outlives a killed sweep for long."""
 
     def end(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb what the first one set going
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)

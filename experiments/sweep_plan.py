@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ from voltgym.experiments.runs import RunFolder
 
 FILE = "sweep.json"
 VERSION = 1
-MOST = 10_000
-"""Jobs of a sweep: more are taken for a mistake."""
 SLUG = 60
 """Characters of a job's label that its folder's name keeps."""
 
@@ -129,45 +126,3 @@ def brief(keys: Sequence[str]) -> dict[str, str]:
 def slug(label: str) -> str:
     """A label as a part of a folder's name."""
     return re.sub(r"[^A-Za-z0-9=.,_-]+", "_", label)[:SLUG].strip("._-,") or "job"
-
-
-def combinations(overrides: Sequence[str], params: Mapping[str, Any]) -> list[list[str]]:
-    """Every combination of the values that ``overrides`` sweep over, after those of ``hydra.sweeper.params``.
-
-    The last that is said of a key counts. Written as Hydra writes sweeps: ``seed=0,1``, ``range(10)``, ``choice(a,b)``.
-
-    Raises:
-        VoltGymError: an interval, which only a search can take; no values; more than ``MOST`` combinations.
-    """
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    found = parsed(overrides, params)
-    for override in found.values():
-        if override.is_sweep_override() and not override.is_discrete_sweep():
-            raise VoltGymError(
-                f"{override.input_line!r} is an interval, of which a sweep cannot take every value; "
-                "list values, or search with +search=tpe"
-            )
-    count = math.prod(len(values(override)) for override in found.values())
-    if not 0 < count <= MOST:
-        raise VoltGymError(f"the sweep has {count} combinations; expected 1 to {MOST}")
-    return [list(one) for one in BasicSweeper.split_arguments(list(found.values()), None)[0]]
-
-
-def parsed(overrides: Sequence[str], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides after those of ``hydra.sweeper.params``, as Hydra reads them, by key."""
-    return parse([*(f"{name}={value}" for name, value in params.items()), *overrides])
-
-
-def parse(overrides: Sequence[str]) -> dict[str, Any]:
-    """Overrides as Hydra reads them, by key: the last that is said of a key counts."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return {override.get_key_element(): override for override in OverridesParser.create().parse_overrides([*overrides])}
-
-
-def values(override: Any) -> list[str]:
-    """The values of an override as texts."""
-    if not override.is_sweep_override():
-        return [override.get_value_element_as_str()]
-    return list(override.sweep_string_iterator())

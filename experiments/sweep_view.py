@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ from voltgym.experiments.sweep_plan import Job, Sweep
 from voltgym.experiments.tables import entry
 
 RUNNING = ("training", "evaluating")
+TAIL = 2000
+"""Bytes at the end of a log, in which its last words are."""
 DONE, FAILED, WAITING, STOPPED = "finished", "failed", "waiting", "stopped"
 
 
@@ -72,7 +75,10 @@ def state(sweep: Sweep, job: Job) -> State:
         left = last.get("left")
         share = last.get("steps", 0) / max(1, last.get("total", 1))
         return State(job, status, seconds, share, math.nan if left is None else left, note(numbers, math.nan))
-    return State(job, FAILED if status == FAILED else STOPPED, seconds, said=str(manifest.get("error") or ""))
+    said = " ".join(str(manifest.get("error") or _last_words(run.path / LOG)).split())
+    if said.startswith("KeyboardInterrupt"):
+        said = ""  # whoever stopped it knows
+    return State(job, FAILED if status == FAILED else STOPPED, seconds, said=said)
 
 
 def _seconds(manifest: Any) -> float:
@@ -93,8 +99,13 @@ def _result(file: Path) -> tuple[str, float, str] | None:
 
 
 def _last_words(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else ""
+    try:
+        with log.open("rb") as file:
+            file.seek(-min(TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return "".join(c for c in lines[-1] if c.isprintable()) if lines else ""
 
 
 @dataclass(frozen=True)
@@ -154,10 +165,9 @@ class View:
 
     def look(self) -> Overview:
         """How far it is now."""
-        for job in self.sweep.jobs:
-            if job.number not in self._ended and (found := state(self.sweep, job)).status == DONE:
-                self._ended[job.number] = found
-        return Overview([self._ended.get(job.number) or state(self.sweep, job) for job in self.sweep.jobs])
+        states = [self._ended.get(job.number) or state(self.sweep, job) for job in self.sweep.jobs]
+        self._ended = {found.job.number: found for found in states if found.status == DONE}
+        return Overview(states)
 
 
 class Lines:
@@ -170,7 +180,8 @@ class Lines:
     def show(self, overview: Overview) -> None:
         """Print what is new."""
         for s in overview.states:
-            if s.status in (DONE, FAILED) and self._said.get(s.job.number) != s.status:
+            ended = s.status in (DONE, FAILED) or (s.status == STOPPED and s.said)
+            if ended and self._said.get(s.job.number) != s.status:
                 took = f" in {duration(s.seconds)}" if math.isfinite(s.seconds) else ""
                 value = f": {s.result[0]} {s.result[1]:.4g}" if s.result else f": {s.said}" if s.said else ""
                 print(f"{s.job.number:3d} {s.job.label}: {s.status}{took}{value}", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from typing import Any
 from voltgym.agents.base import Agent, Policy, save_policy
 from voltgym.envs.errors import VoltGymError, whole_number
 from voltgym.envs.ledger import Ledger
-from voltgym.experiments import arguments, configs, manifest, progress
+from voltgym.experiments import arguments, configs, manifest, progress, swept
 from voltgym.experiments.evaluate import check_evaluation, evaluate_run
 from voltgym.experiments.files import plain, write_json
 from voltgym.experiments.locks import alone
@@ -180,7 +180,9 @@ def main(argv: list[str]) -> None:
         rest = [a for a in argv if a not in (*named, "-m", "--multirun")]
         benchmark.main([named[-1].partition("=")[2], *rest])
     elif old:
-        _resume(Path(old[0]), [a for a in argv if not a.startswith("resume=")])
+        if not all(old):
+            raise VoltGymError("resume= names nothing; expected the folder of a run or of a sweep")
+        _resume(Path(old[-1]), [a for a in argv if not a.startswith("resume=")])
     else:
         _start(argv)
 
@@ -203,17 +205,21 @@ def _resume(path: Path, rest: list[str]) -> None:
 def _start(argv: list[str]) -> None:
     from voltgym.experiments import sweep
 
+    flags = arguments.check_flags(argv)
     name, overrides = _value(argv, ("--config-name", "-cn")) or "train", arguments.overrides(argv)
+    overrides = swept.globbed(overrides, arguments.split(overrides)[0])
     variants = configs.expand(overrides)
     for variant in variants:
         configs.check_whole(configs.compose(name, variant))
-    several = bool({"-m", "--multirun"} & set(argv)) or sweep.several(name, variants[0])
+    several = "--multirun" in flags or sweep.several(name, variants[0])
     if len(variants) > 1 and not several:
         raise VoltGymError(f"{' '.join(argv)} is a sweep of several values; add -m to run every combination")
-    if several and not {"--cfg", "-c"} & set(argv):
+    if several and not flags - {"--multirun"}:
         _ended(sweep.start(name, overrides))
+    elif len(variants) > 1:
+        raise VoltGymError(f"{min(flags - {'--multirun'})} shows one config, not a sweep; give every key one value")
     else:
-        _run_one(argv)
+        _run_one([a for a in argv if a not in ("-m", "--multirun")])
 
 
 def _ended(done: Any) -> None:

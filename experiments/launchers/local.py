@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voltgym.envs.errors import whole_number
 from voltgym.experiments.launchers.processes import ProcessLauncher
-from voltgym.experiments.sweep_job import run_process
+from voltgym.experiments.sweep_process import ended_together, run_process
 
 
 class JoblibLauncher(ProcessLauncher):
@@ -22,4 +22,5 @@ class JoblibLauncher(ProcessLauncher):
         """Threads that each wait for a process: the jobs are processes already."""
         from joblib import Parallel, delayed
 
-        return Parallel(n_jobs=self.n_jobs, backend="threading")(delayed(run_process)(sweep, n) for n in numbers)
+        with ended_together():
+            return Parallel(n_jobs=self.n_jobs, backend="threading")(delayed(run_process)(sweep, n) for n in numbers)

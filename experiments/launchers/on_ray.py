@@ -9,7 +9,7 @@ from typing import Any
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments.configs import one_line
 from voltgym.experiments.launchers.processes import ProcessLauncher
-from voltgym.experiments.sweep_job import run_process
+from voltgym.experiments.sweep_process import run_process
 
 
 class RayLauncher(ProcessLauncher):

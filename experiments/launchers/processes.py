@@ -26,14 +26,21 @@ class ProcessLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; each is found by its overrides in the sweep's plan."""
         sweep = sweep_plan.read(Path(str(self.config.hydra.sweep.dir)))
-        number = {job.overrides: job.number for job in sweep.jobs}
-        numbers = [number[tuple(overrides)] for overrides in job_overrides]
+        numbers = _numbers(sweep, job_overrides)
         ends = self.each(sweep.path.absolute(), numbers)
         return [_returned(list(o), end) for o, end in zip(job_overrides, ends, strict=True)]
 
     def each(self, sweep: Path, numbers: Sequence[int]) -> Sequence[int | BaseException]:
-        """Run ``sweep_job.run_process(sweep, number)`` for every number; exit statuses, or what came between."""
+        """Run ``run_process(sweep, number)`` for every number; exit statuses, or what came between."""
         raise NotImplementedError
+
+
+def _numbers(sweep: sweep_plan.Sweep, told: Sequence[Sequence[str]]) -> list[int]:
+    """The job of each overrides; of several with the same ones (a search may repeat itself), those not finished."""
+    left: dict[tuple[str, ...], list[int]] = {}
+    for job in sorted(sweep.jobs, key=lambda job: sweep.run(job).status() == "finished"):
+        left.setdefault(job.overrides, []).append(job.number)
+    return [left[tuple(overrides)].pop(0) for overrides in told]
 
 
 def _returned(overrides: list[str], end: int | BaseException) -> JobReturn:

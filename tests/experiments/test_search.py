@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import cli, sweep, sweep_plan
+from voltgym.experiments import cli, sweep, sweep_plan, swept
 from voltgym.experiments.search import TpeSearch, distribution
 
 SPACE = [
@@ -21,7 +21,7 @@ SPACE = [
 
 def worth(overrides: Any) -> float:
     """Best at a rate of 0.1, the good kind and 6."""
-    found = {key: one.value() for key, one in sweep_plan.parse(overrides).items()}
+    found = {key: one.value() for key, one in swept.by_key(overrides).items()}
     off = (math.log10(found["agent.rate"]) + 1) ** 2 + 0.05 * (found["agent.n"] - 6) ** 2
     return -off - (found["agent.kind"] == "bad")
 
@@ -53,7 +53,12 @@ def test_failed_trials_count_as_the_worst() -> None:
     [
         ({}, ["env=thevenin"], "something to search over"),
         ({}, ["seed=0,1"], "a search over seed finds a lucky one"),
+        ({}, ["++seed=0,1"], "a search over seed finds a lucky one"),
         ({}, ["budget=1,2", "evaluation.split=test"], "what is tuned on the test split"),
+        ({}, ["budget=1,2", "++evaluation.split='private'"], "what is tuned on the 'private' split"),
+        ({}, ["evaluation.split=test,validation"], "what is tuned on the test split"),
+        ({}, ["agent.x=interval(-inf,inf)"], "from less to more"),
+        ({}, ["agent.x=tag(logg,interval(1,2))"], "unknown tag 'logg'"),
         ({}, ["agent.x=tag(log,interval(0,1))"], "above 0 with a log"),
         ({}, ["agent.x=interval(2,1)"], "from less to more"),
         ({"metric": "retrn"}, [], "Did you mean 'return'?"),
@@ -65,14 +70,40 @@ def test_a_search_that_there_cannot_be(settings: dict[str, Any], overrides: list
         TpeSearch(**settings).next(overrides, [])
 
 
+def test_nothing_is_tried_twice_and_a_search_ends_where_nothing_is_left() -> None:
+    searcher = TpeSearch(trials=20, batch=4, initial=2)
+    told: list[tuple[list[str], float | None]] = []
+    while more := searcher.next(["agent.x=range(0,1,0.25)", "agent.b=true,null"], told):
+        told += [(overrides, 0.0) for overrides in more]
+    assert len({tuple(overrides) for overrides, _ in told}) == len(told) == 8
+
+
+def test_a_split_that_is_chosen_is_kept() -> None:
+    assert TpeSearch(batch=1).next(["evaluation.split=train", "budget=4,5"], [])[0][0] == "evaluation.split=train"
+
+
+@pytest.mark.parametrize("space", ["interval(0.99995,1)", "interval(100000.5,100001.5)", "interval(-1e-5,0.12346)"])
+def test_numbers_are_within_their_interval_and_differ(space: str) -> None:
+    searcher = TpeSearch(trials=30, batch=10, initial=30)
+    told: list[tuple[list[str], float | None]] = []
+    while more := searcher.next([f"agent.x={space}"], told):
+        told += [(overrides, 0.0) for overrides in more]
+    assert len({tuple(overrides) for overrides, _ in told}) == 30
+    kind = distribution(swept.by_key([f"agent.x={space}"])["agent.x"])
+    assert all(kind.low <= float(overrides[-1].partition("=")[2]) <= kind.high for overrides, _ in told)
+
+
 def test_whole_numbers_stay_whole() -> None:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    found = {key: distribution(one) for key, one in sweep_plan.parse(SPACE[1:]).items()}
+    found = {key: distribution(one) for key, one in swept.by_key(SPACE[1:]).items()}
     assert isinstance(found["agent.rate"], FloatDistribution)
     assert found["agent.rate"].log
     assert isinstance(found["agent.kind"], CategoricalDistribution)
     assert isinstance(found["agent.n"], IntDistribution)
+    log = distribution(swept.by_key(["agent.n=tag(log,int(interval(1,300)))"])["agent.n"])
+    assert isinstance(log, IntDistribution)
+    assert log.log
 
 
 def test_the_command_line_searches_and_goes_on(monkeypatch: pytest.MonkeyPatch, no_report: Any, tmp_path: Any) -> None:

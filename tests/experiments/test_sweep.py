@@ -19,7 +19,7 @@ from voltgym.experiments import cli, configs, sweep, sweep_plan, sweep_view
 from voltgym.experiments.launchers.processes import ProcessLauncher
 from voltgym.experiments.locks import alone, is_held
 from voltgym.experiments.records import read_records
-from voltgym.experiments.sweep_plan import Sweep, combinations, jobs_of
+from voltgym.experiments.sweep_plan import Sweep, jobs_of
 
 TOYS = Path(__file__).parent
 TOY = (
@@ -41,25 +41,6 @@ def command(*arguments: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(TOYS), "OMP_NUM_THREADS": "1"}
-
-
-def test_combinations_are_every_one_and_the_last_word_counts() -> None:
-    found = combinations(["agent=ppo,sac", "budget=10"], {"seed": "range(2)", "budget": "5,6"})
-    assert len(found) == 4
-    assert ["seed=1", "budget=10", "agent=sac"] in found
-
-
-@pytest.mark.parametrize(
-    ("overrides", "says"),
-    [
-        (["budget=interval(1,5)"], "is an interval"),
-        (["seed=range(0,0)"], "has 0 combinations"),
-        (["seed=range(0,200)", "budget=range(0,200)"], "has 40000 combinations"),
-    ],
-)
-def test_combinations_that_there_cannot_be(overrides: list[str], says: str) -> None:
-    with pytest.raises(VoltGymError, match=says.replace("(", r"\(")):
-        combinations(overrides, {})
 
 
 def test_a_job_is_called_by_what_tells_it_from_the_others() -> None:
@@ -250,6 +231,34 @@ def kill(process: subprocess.Popen[bytes], rng: random.Random) -> None:
 def children(pid: int) -> list[int]:
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(text) for text in found.stdout.split()]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_jobs_end_with_the_sweep(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    sweeping = ["-m", *TOY, "+agent.pause=0.2", "budget=500", "seed=0,1", "hydra.launcher.n_jobs=1"]
+    process = subprocess.Popen(command("train", *sweeping, f"hydra.sweep.dir={folder}"), env=environment(),
+                               start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    until = time.monotonic() + 60
+    while not list(folder.glob("*/checkpoint/steps")) and time.monotonic() < until:
+        time.sleep(0.1)
+    jobs = children(process.pid)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert b"Traceback" not in said
+    assert not any(Path(f"/proc/{pid}").exists() for pid in jobs)
+    assert [json.loads(text)["status"] for text in manifests(folder).values()] == ["interrupted"], (
+        "and none began since"
+    )
+
+
+def test_a_job_that_dies_is_said_to(tmp_path: Path) -> None:
+    done = voltgym("train", "-m", *TOY, "agent._target_=toys.Dying", "seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1
+    assert "seed=0: stopped" in done.stderr
+    assert "the process of the job ended by signal SIGKILL; out of memory?" in done.stderr
+    assert "1 of 2 jobs finished" in done.stdout
 
 
 @pytest.mark.slow

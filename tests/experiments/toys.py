@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,3 +59,12 @@ class Agent:
             mark.with_suffix(".part").replace(mark)
             progress.update(step + 1, budget, reward=float(step))
         return Constant(self.rate)
+
+
+class Dying(Agent):
+    """Kills its process where the seed is 0, as a machine without memory does."""
+
+    def train(self, *arguments: Any, seed: int, **named: Any) -> Constant:
+        if seed == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().train(*arguments, seed=seed, **named)
