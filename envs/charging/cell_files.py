@@ -18,6 +18,7 @@ import pybamm
 import yaml
 from pydantic import ValidationError
 
+from voltgym.envs.charging.scaling import scaled
 from voltgym.envs.errors import VoltGymError
 
 DATA = Path(__file__).parent / "data"
@@ -26,7 +27,7 @@ DATA = Path(__file__).parent / "data"
 OTHER_CHEMISTRIES = {"lead_acid": "lead-acid", "sodium_ion": "sodium-ion", "ecm": "equivalent-circuit"}
 """PyBaMM's folders of parameter sets that are not lithium-ion, and what to call them."""
 
-_KEYS = {"name": str, "version": int, "base": str, "take": dict, "set": dict, "citations": list}
+_KEYS = {"name": str, "version": int, "base": str, "take": dict, "set": dict, "scale": dict, "citations": list}
 _REQUIRED = ("name", "version", "base")
 
 
@@ -79,7 +80,7 @@ def read_file(path: Path) -> Source:
     Raises:
         CellError: the file is missing, broken, or neither of the two.
     """
-    content = _load(path)
+    content = read_content(path)
     if "Header" in content:
         return _read_bpx(path, content)
     if "base" in content:
@@ -98,7 +99,12 @@ def _chemistry(name: str) -> str:
     return ""
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
+    """A JSON or YAML file as it is: a mapping.
+
+    Raises:
+        CellError: there is none, or it is no such file.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -199,6 +205,9 @@ def _read_own(path: Path, content: dict[str, Any]) -> Source:
     for name, value in content.get("set", {}).items():
         _check_name(path, name, parameters)
         parameters[name] = _number(path, name, value)
+    for name, factor in content.get("scale", {}).items():
+        _check_name(path, name, parameters)
+        parameters[name] = scaled(parameters[name], _number(path, name, factor))
     citations = tuple(_citation(path, item) for item in content.get("citations", ()))
     origin = "voltgym cell file" if path.parent == DATA else str(path)
     return Source(content["name"], str(content["version"]), origin, parameters, citations, base.notes)

@@ -20,6 +20,7 @@ import numpy as np
 import pybamm
 
 from voltgym.envs.charging.cells import Cell, CellError
+from voltgym.envs.charging.scaling import scaled
 from voltgym.envs.errors import check_name
 
 FIDELITIES: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -38,7 +39,7 @@ INPUTS: tuple[str, ...] = (
     "Negative diffusivity factor",  # times the set's negative particle diffusivity
     "Cooling factor",  # times the set's heat-transfer coefficient
     "Capacity factor",  # times the set's electrode width
-    "Contact resistance [Ohm]",  # in place of the set's
+    "Contact resistance [Ohm]",  # beside the set's own, which is 0 unless the cell was calibrated
 )
 """The inputs, in the order of the vector ``u``."""
 
@@ -113,7 +114,7 @@ def build_model(cell: Cell, fidelity: str = "SPMe") -> BuiltModel:
 @lru_cache(maxsize=32)
 def _build(cell: Cell, fidelity: str) -> BuiltModel:
     model = FIDELITIES[fidelity](dict(OPTIONS))
-    _bound_domain(model, cell, fidelity)
+    bound_domain(model, cell, fidelity)
     parameters = _parameters(cell)
     geometry = model.default_geometry
     try:
@@ -165,30 +166,24 @@ def _parameters(cell: Cell) -> pybamm.ParameterValues:
             "Initial temperature [K]": u["Ambient temperature [K]"],
             "Initial concentration in negative electrode [mol.m-3]": negative * (cell.x0 + soc * (cell.x100 - cell.x0)),
             "Initial concentration in positive electrode [mol.m-3]": positive * (cell.y0 + soc * (cell.y100 - cell.y0)),
-            exchange: _scaled(p[exchange], u["Negative exchange-current factor"]),
-            diffusivity: _scaled(p[diffusivity], u["Negative diffusivity factor"]),
-            "Electrode width [m]": _scaled(p["Electrode width [m]"], u["Capacity factor"]),
-            "Contact resistance [Ohm]": u["Contact resistance [Ohm]"],
+            exchange: scaled(p[exchange], u["Negative exchange-current factor"]),
+            diffusivity: scaled(p[diffusivity], u["Negative diffusivity factor"]),
+            "Electrode width [m]": scaled(p["Electrode width [m]"], u["Capacity factor"]),
+            "Contact resistance [Ohm]": _beside(p.get("Contact resistance [Ohm]"), u["Contact resistance [Ohm]"]),
         }
     )
     cooling = "Total heat transfer coefficient [W.m-2.K-1]"
     if cooling in p:  # where it is missing, PyBaMM says so when the thermal model is built
-        p[cooling] = _scaled(p[cooling], u["Cooling factor"])
+        p[cooling] = scaled(p[cooling], u["Cooling factor"])
     return p
 
 
-def _scaled(value: Any, factor: pybamm.Symbol) -> Any:
-    """``factor`` times a parameter, be it a number or a function."""
-    if not callable(value) or isinstance(value, pybamm.Symbol):
-        return factor * value
-
-    def scaled(*args: Any, **kwargs: Any) -> Any:
-        return factor * value(*args, **kwargs)
-
-    return scaled
+def _beside(own: Any, more: pybamm.Symbol) -> Any:
+    """The cell's own contact resistance and the scenario's, in series."""
+    return own + more if own else more
 
 
-def _bound_domain(model: Any, cell: Cell, fidelity: str) -> None:
+def bound_domain(model: Any, cell: Cell, fidelity: str) -> None:
     """Put the limits of the equations' domain in place of PyBaMM's voltage cut-offs.
 
     Exchange-current densities are square roots of surface stoichiometry, one minus it, and electrolyte concentration:
