@@ -12,10 +12,13 @@ from voltgym.envs.errors import VoltGymError, check_name
 SURROGATE = "surrogate"
 
 
-def level_and_weights(level: Any, known: Collection[str]) -> tuple[str, Path | None]:
+def level_and_weights(
+    level: Any, known: Collection[str], *, argument: str = "property_model", learned: str = SURROGATE
+) -> tuple[str, Path | None]:
     """The name of a level, and the folder of its weights: None for the shipped ones.
 
-    ``level`` is one of ``known``, or a folder that ``voltgym fit surrogate=... out=FOLDER`` wrote.
+    ``level`` is one of ``known``, or a folder that ``voltgym fit surrogate=... out=FOLDER`` wrote, which is of the
+    level ``learned``. ``argument`` is what the user calls it.
 
     Raises:
         VoltGymError: it is neither.
@@ -24,9 +27,9 @@ def level_and_weights(level: Any, known: Collection[str]) -> tuple[str, Path | N
         folder = Path(level).expanduser()
         if not folder.is_dir():
             raise VoltGymError(
-                f"property_model is {level!r}, and there is no such folder; fit a surrogate into it with "
+                f"{argument} is {level!r}, and there is no such folder; fit a surrogate into it with "
                 f"`voltgym fit surrogate=... out={level}`, or choose one of {', '.join(known)}"
             )
-        return SURROGATE, folder
-    check_name("property_model", level, known)
+        return learned, folder
+    check_name(argument, level, known)
     return level, None

@@ -110,8 +110,8 @@ def make(twin: Any, config: Mapping[str, Any], seed: int, numbers: np.ndarray) -
         wanting = wanting[~shown[wanting]]
         if not wanting.size:
             break
-    for i, part in enumerate(steps):
-        part["episode"] = np.full(len(part["step"]), i)
+    for place, part in enumerate(steps):
+        part["episode"] = np.full(len(part["step"]), place)
     whole = {name: np.concatenate([part[name] for part in steps]) for name in steps[0]}
     episodes = _episodes(drawn, whole, numbers, config) | {"shown": shown, "draws": again + 1}
     return whole | {"episode": numbers[whole["episode"]]}, episodes

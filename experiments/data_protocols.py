@@ -95,7 +95,7 @@ def full(rng: np.random.Generator, steps: int, most: float) -> Plan:
 def ramp(rng: np.random.Generator, steps: int, most: float) -> Plan:
     """Rising or falling evenly."""
     a, b = rng.uniform(0.1, 0.8 * most, 2)
-    return _plan(np.interp(np.arange(steps), [0, rng.integers(10, 90)], [a, b]))
+    return _plan(np.interp(np.arange(steps), [0, int(rng.integers(10, 90))], [a, b]))
 
 
 def waves(rng: np.random.Generator, steps: int, most: float) -> Plan:

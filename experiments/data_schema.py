@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from voltgym.envs.charging.objective import ANODE, TEMPERATURE, VOLTAGE
@@ -81,6 +82,6 @@ def schema(columns: Mapping[str, tuple[pa.DataType, str]], about: Mapping[str, A
     return pa.schema(fields, metadata={"voltgym": json.dumps({"schema": VERSION, **about}, sort_keys=True)})
 
 
-def table(rows: Mapping[str, Sequence[Any]], whole: pa.Schema) -> pa.Table:
+def table(rows: Mapping[str, Sequence[Any] | np.ndarray], whole: pa.Schema) -> pa.Table:
     """Columns by name as a table of that schema."""
     return pa.table([pa.array(rows[field.name], type=field.type) for field in whole], schema=whole)

@@ -1,8 +1,8 @@
 """``VoltGym/FastCharge-v0``: charge a cell to 80 % as fast as its limits allow, a C-rate every 30 s.
 
-PyBaMM is the twin. The limits (voltage, temperature, anode potential) are slacks that the agent must respect itself;
-nothing is clamped. See ``task.py`` for what is observed, ``objective.py`` for limits and reward, ``scenario.py`` for
-what varies between episodes.
+PyBaMM is the twin, or what was learned from it. The limits (voltage, temperature, anode potential) are slacks that the
+agent must respect itself; nothing is clamped. See ``task.py`` for what is observed, ``objective.py`` for limits and
+reward, ``scenario.py`` for what varies between episodes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ def parts(
     target_soc: float = 0.8,
     penalty: float = 0.03,
     margin: float = 0.0,
+    device: str = "numpy",
 ) -> Parts:
     """Twin, task, objective, scenario and viewer of a fast charge.
 
     Args:
         split: ``train``, ``validation``, ``test``, ``private``, ``cold``, ``hot`` or ``nominal``.
         cell: a name (``LGM50``, or one of PyBaMM's lithium-ion sets) or the path of a BPX file or cell YAML.
-        fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        fidelity: ``SPM``, ``SPMe`` or ``DFN``; ``learned``, or a folder of weights (``voltgym fit ... out=``).
         engine: ``auto`` (the compiled kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``.
         threads: over which the rows of a batch are spread. Results do not depend on it.
         observation: the information class, ``bms`` or ``full``.
@@ -46,8 +47,9 @@ def parts(
         target_soc: where the charge ends, as a fraction of the cell's own capacity.
         penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
+        device: of a learned twin: ``numpy``, or a device of torch such as ``cpu`` or ``cuda``.
     """
-    twin = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads)
+    twin = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads, device=device)
     limit = twin.cell.upper_voltage
     task = FastChargeTask(
         voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc

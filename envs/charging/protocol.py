@@ -79,7 +79,7 @@ def parts(
     Args:
         split: as in FastCharge; ``nominal`` is the cell as its parameter set has it, at 25 C from 10 %.
         cell: a name or a file, as in FastCharge; ``LGM50`` and ``Mohtat2020`` are the two published tasks.
-        fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        fidelity: ``SPM``, ``SPMe`` or ``DFN``; ``learned``, or a folder of weights, as in FastCharge.
         engine: ``auto`` (the compiled kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``.
         threads: over which the rows of a batch are spread. Results do not depend on it.
         stages: how many equal windows of counted SOC between 10 % and the target.

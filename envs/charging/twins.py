@@ -1,4 +1,4 @@
-"""Which engine runs a cell: the compiled kernel where it can, PyBaMM's own solver everywhere else."""
+"""Which twin runs a cell: the compiled kernel where it can, PyBaMM's own solver elsewhere, or a learned one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from voltgym.envs.charging.cells import Cell, load_cell
 from voltgym.envs.charging.kernel.compile import NoCompiler, compilers
 from voltgym.envs.charging.kernel.lower import Unsupported
 from voltgym.envs.charging.kernel.twin import KernelTwin
+from voltgym.envs.charging.learned import LEARNED, NUMPY, learned_twin
 from voltgym.envs.charging.model import FIDELITIES
 from voltgym.envs.charging.twin import PyBaMMTwin
-from voltgym.envs.errors import VoltGymError, check_name, number
+from voltgym.envs.errors import VoltGymError, check_name, number, shown
+from voltgym.envs.levels import level_and_weights
 
 COMPILED = ("SPM", "SPMe")
 """Fidelities that the kernel is for."""
@@ -26,24 +28,35 @@ def make_twin(cell: str | Path | Cell = "LGM50", fidelity: str = "SPMe", engine:
 
     Args:
         cell: a name, a cell file, a BPX file, or a ``Cell``.
-        fidelity: ``SPM``, ``SPMe`` or ``DFN``.
+        fidelity: ``SPM``, ``SPMe`` or ``DFN``; ``learned``, or a folder with the weights of a learned twin.
         engine: ``auto`` (the kernel where it can run this model, else PyBaMM), ``kernel`` or ``pybamm``. Both integrate
             the same equations; they differ in speed, and in voltage by less than 0.1 mV.
-        settings: of the engine, such as ``threads``.
+        settings: of the engine, such as ``threads``; of the learned twin, ``device``.
 
     Raises:
         UnknownName: no such cell, fidelity or engine.
         VoltGymError: ``engine="kernel"`` was asked for and cannot run here, or a setting is wrong.
     """
-    check_name("fidelity", fidelity, FIDELITIES)
+    level, folder = level_and_weights(fidelity, LEVELS, argument="fidelity", learned=LEARNED)
     check_name("engine", engine, ENGINES)
+    cell = cell if isinstance(cell, Cell) else load_cell(cell)
+    return LEVELS[level](cell, level, engine, folder, settings)
+
+
+def _physics(cell: Cell, fidelity: str, engine: str, folder: Path | None, settings: dict[str, Any]) -> Any:
+    device = settings.pop("device", NUMPY)
+    if device != NUMPY:
+        raise VoltGymError(f"device is {shown(device)}, and {fidelity} runs on CPUs; leave it out, or use 'learned'")
     known = _settings(engine)
     for name, value in settings.items():
         check_name(f"setting of the engine {engine!r}", name, known)
         if name == "dt":
             number("dt", value, "the length of a step in seconds, > 0", low=1e-6)
-    cell = cell if isinstance(cell, Cell) else load_cell(cell)
     return ENGINES[engine](cell=cell, fidelity=fidelity, **settings)
+
+
+def _learned(cell: Cell, fidelity: str, engine: str, folder: Path | None, settings: dict[str, Any]) -> Any:
+    return learned_twin(cell, folder, engine, **settings)
 
 
 def _settings(engine: str) -> list[str]:
@@ -86,8 +99,11 @@ def describe_engines() -> dict[str, str]:
         else "PyBaMM's IDAKLU (no C compiler found; `pip install ziglang` brings one)"
     )
     rest = [name for name in FIDELITIES if name not in COMPILED]
-    return {", ".join(COMPILED): fast, ", ".join(rest): "PyBaMM's IDAKLU"}
+    return {", ".join(COMPILED): fast, ", ".join(rest): "PyBaMM's IDAKLU", LEARNED: "networks in numpy, or on a device"}
 
 
 ENGINES: Mapping[str, Callable[..., Any]] = {"auto": _auto, "kernel": _kernel, "pybamm": PyBaMMTwin}
 """Twins by the name of their engine."""
+
+LEVELS: Mapping[str, Callable[..., Any]] = {**dict.fromkeys(FIDELITIES, _physics), LEARNED: _learned}
+"""What makes a twin, by the name of the fidelity."""

@@ -17,6 +17,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "VoltGym/FastCharge-v0": [
         {"observation": "full", "fidelity": "SPM", "penalty": 0.0},
         {"cell": "Mohtat2020", "split": "test", "history": 0},
+        {"fidelity": "learned", "observation": "full"},
     ],
     "VoltGym/ProtocolDesign-v0": [{"cells": 2, "stages": 3, "split": "test"}],
     "VoltGym/Solvent-v0": [{"goal": "additive", "split": "test"}],
