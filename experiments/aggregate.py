@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import aggregate_page, tables
+from voltgym.experiments import aggregate_page, arguments, tables
 from voltgym.experiments.aggregated import Group, gather, groups, mean_value
 from voltgym.experiments.files import write_text
 
@@ -60,7 +60,7 @@ def run_rows(found: Mapping[tuple[str, str], Sequence[Group]]) -> list[dict[str,
             "feasible": sum(r["feasible"] is True for r in run.records) / len(run.records),
             "episodes": len(run.records),
             "seconds": run.seconds,
-            "config_hash": run.manifest["config_hash"],
+            "config_hash": run.manifest.get("config_hash"),
             "folder": run.path.name,
         }
         for where, table in found.items()
@@ -75,7 +75,11 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import pyarrow.parquet as pq
 
     names = dict.fromkeys(name for row in rows for name in row)
-    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    for name, values in columns.items():
+        if len({float if isinstance(value, int | float) else type(value) for value in values} - {type(None)}) > 1:
+            columns[name] = [None if value is None else str(value) for value in values]
+    table = pa.table(columns)
     part = path.with_suffix(".part")
     pq.write_table(table, part)
     part.replace(path)
@@ -97,7 +101,7 @@ def main(argv: list[str]) -> None:
     """Print the tables, and write the files."""
     outs = [a.removeprefix("out=") for a in argv if a.startswith("out=")]
     places = [a for a in argv if not a.startswith("out=")]
-    if len(places) != 1 or "=" in places[0]:
+    if len(places) != 1 or not arguments.is_place(places[0]) or not all(outs):
         raise VoltGymError(f"which folder?\n{USAGE}")
     folder = Path(places[0])
     out = Path(outs[-1]) if outs else folder

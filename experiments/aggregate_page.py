@@ -36,14 +36,14 @@ def table(where: tuple[str, str], groups: Sequence[Group], unfinished: int = 0) 
     if any(group.without for group in groups):
         notes.append("Runs without a feasible episode are left out of the value: " + _left_out(groups) + ".")
     if unfinished:
-        notes.append(f"{unfinished} run(s) are not finished and not counted.")
+        notes.append(f"{unfinished} run(s) are not finished, or have no records, and are not counted.")
     return tables.Table(f"{where[0]}, split {where[1]}", columns, rows, tuple(notes))
 
 
 def _row(group: Group, gaps: bool) -> tuple[str, ...]:
     seeds = f"{len(group.runs)}{'*' if group.provisional else ''}"
     feasible = "-" if math.isnan(group.feasible) else percent(group.feasible)
-    took = duration(group.seconds)
+    took = duration(group.seconds) if math.isfinite(group.seconds) else "-"
     more = (interval_text(group.gap, 3),) if gaps else ()
     return group.label, seeds, feasible, interval_text(group.value), interval_text(group.returns), *more, took
 

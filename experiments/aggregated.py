@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import metrics, statistics
+from voltgym.experiments import metrics, statistics, sweep_plan
 from voltgym.experiments.collect import surrogate_gap, verdicts_of
-from voltgym.experiments.manifest import config_hash
+from voltgym.experiments.manifest import config_hash, took
 from voltgym.experiments.records import Record, read_json_lines, read_records
 from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.statistics import ENOUGH_RUNS, Interval
@@ -47,8 +46,7 @@ class Found:
     @property
     def seconds(self) -> float:
         """From its last start to its end."""
-        begun = (self.manifest.get("resumed") or [self.manifest["started"]])[-1]
-        return (datetime.fromisoformat(self.manifest["finished"]) - datetime.fromisoformat(begun)).total_seconds()
+        return took(self.manifest)
 
     def curve(self) -> list[Mapping[str, Any]]:
         """Its validation scores, or what the agent reported while it learned."""
@@ -103,7 +101,7 @@ class Group:
 
 
 def gather(folder: Path) -> tuple[list[Found], list[Path]]:
-    """The finished runs below ``folder``, and the run folders of those that are not finished.
+    """The finished runs below ``folder``, and the run folders of those that are not finished, or have no records.
 
     Raises:
         VoltGymError: there is no such folder, or no run in it.
@@ -111,25 +109,40 @@ def gather(folder: Path) -> tuple[list[Found], list[Path]]:
     if not folder.is_dir():
         raise VoltGymError(f"there is no folder {folder}; sweeps are under runs/sweeps/")
     found, unfinished = list[Found](), list[Path]()
-    for file in sorted(folder.rglob("manifest.json")):
-        run = RunFolder(file.parent)
+    for run in _runs(folder):
         manifest = run.manifest()
         if manifest["status"] != "finished":
             unfinished.append(run.path)
             continue
         run.config()
-        found += _split(run, manifest)
+        parts = _split(run, manifest)
+        found += parts
+        unfinished += [] if parts else [run.path]
     if not found and not unfinished:
         raise VoltGymError(f"there is no run in {folder}; name the folder of a sweep, or one that holds run folders")
     return found, unfinished
 
 
+def _runs(folder: Path) -> list[RunFolder]:
+    """The run folders below ``folder``; of a sweep, those of its jobs: a run that was reproduced there is none."""
+    sweeps = {file.parent: sweep_plan.read(file.parent) for file in folder.rglob(sweep_plan.FILE)}
+    jobs = {sweep.run(job).path for sweep in sweeps.values() for job in sweep.jobs}
+    found = sorted(file.parent for file in folder.rglob("manifest.json"))
+    return [RunFolder(path) for path in found if path in jobs or not sweeps.keys() & set(path.parents)]
+
+
 def _split(run: RunFolder, manifest: Mapping[str, Any]) -> list[Found]:
-    """A run for each environment and split that it was evaluated on."""
-    parts: dict[tuple[str, str], list[Record]] = {}
+    """A run for each environment, split and setting that it was evaluated on."""
+    parts: dict[tuple[str, str, str], list[Record]] = {}
     for record in read_records(run.records_file):
-        parts.setdefault((record["env_id"], record["split"]), []).append(record)
+        parts.setdefault((record["env_id"], record["split"], config_hash(_setting(record))), []).append(record)
     return [Found(run.path, manifest, records) for records in parts.values()]
+
+
+def _setting(record: Record) -> Mapping[str, Any]:
+    """The arguments of the environment that a policy was judged in; a design has some of its own."""
+    kwargs: Mapping[str, Any] = {} if record.get("design") else record["env_kwargs"]
+    return kwargs
 
 
 def groups(found: Sequence[Found]) -> dict[tuple[str, str], list[Group]]:
@@ -139,12 +152,13 @@ def groups(found: Sequence[Found]) -> dict[tuple[str, str], list[Group]]:
         VoltGymError: two runs of one group have the same seed: a seed counts once.
     """
     settings = {id(run): overrides(run) for run in found}
-    varied = _varied(list(settings.values()))
     out: dict[tuple[str, str], dict[str, list[Found]]] = {}
     for run in found:
         same = {key: value for key, value in run.config.items() if key not in ASIDE}
-        out.setdefault(run.where, {}).setdefault(config_hash(same), []).append(run)
-    tables = {where: [_group(runs, settings, varied) for runs in parts.values()] for where, parts in out.items()}
+        alike = config_hash([same, _setting(run.records[0])])
+        out.setdefault(run.where, {}).setdefault(alike, []).append(run)
+    varied = {where: _varied([settings[id(run)] for run in found if run.where == where]) for where in out}
+    tables = {where: [_group(runs, settings, varied[where]) for runs in parts.values()] for where, parts in out.items()}
     return {where: sorted(table, key=_order) for where, table in tables.items()}
 
 
@@ -162,7 +176,7 @@ def _group(runs: Sequence[Found], settings: Mapping[int, Mapping[str, str]], var
     entries = [entry("", run.records) for run in runs]
     values = np.array([e.value[1] for e in entries])
     known = values[np.isfinite(values)]
-    returns = np.array([np.mean([float(r["return"] or 0.0) for r in run.records]) for run in runs])
+    returns = np.array([np.mean([np.nan if r["return"] is None else r["return"] for r in run.records]) for run in runs])
     return Group(
         label=label,
         runs=runs,
@@ -170,7 +184,7 @@ def _group(runs: Sequence[Found], settings: Mapping[int, Mapping[str, str]], var
         better=entries[0].better,
         feasible=float(np.mean([metrics.feasible_rate(run.records) for run in runs])),
         value=_interval(known),
-        returns=_interval(returns),
+        returns=_interval(returns[np.isfinite(returns)]),
         without=len(values) - len(known),
         gap=_interval(np.array([gap for run in runs if (gap := run.gap()) is not None])),
         settings=said,
@@ -201,10 +215,19 @@ def overrides(run: Found) -> dict[str, str]:
     import yaml
 
     file = run.path / ".hydra" / "overrides.yaml"
-    texts = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
-    pairs = [str(text).lstrip("+").partition("=") for text in texts or []]
+    try:
+        texts = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None) or []
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise VoltGymError(f"{file} is damaged ({' '.join(str(error).split())}); restore it, or remove it") from None
+    if not isinstance(texts, list):
+        raise VoltGymError(
+            f"{file} is damaged: found {texts!r}, expected a list of overrides; restore it, or remove it"
+        )
+    pairs = [str(text).lstrip("+").partition("=") for text in texts]
     found = {key: value for key, _, value in pairs if key not in ASIDE and not key.startswith("hydra")}
-    return {"agent": str(run.config["name"]), **found}
+    asked = {**run.config["env"]["kwargs"], **run.config["evaluation"].get("kwargs", {})}
+    other = {f"kwargs.{k}": str(v) for k, v in _setting(run.records[0]).items() if v != asked.get(k)}
+    return {"agent": str(run.config["name"]), **found, **other}
 
 
 def _varied(settings: Sequence[Mapping[str, str]]) -> list[str]:

@@ -79,6 +79,11 @@ def listed(text: str) -> list[str]:
     return [part.strip().strip("'\"") for part in inner[1:-1].split(",") if part.strip()]
 
 
+def is_place(text: str) -> bool:
+    """Whether an argument is a folder, which may have a ``=`` in its name, and no option."""
+    return "=" not in text or Path(text).is_dir()
+
+
 def as_override(search: Sequence[str]) -> list[str]:
     """The override that has Hydra look there; none for nothing."""
     return [f"{SEARCH}=[{','.join(map(quoted, search))}]"] if search else []

@@ -237,9 +237,9 @@ def _count(name: str, value: Any, least: int = 1) -> int:
 
 def main(argv: list[str]) -> None:
     """Evaluate RUN and print its table."""
-    from voltgym.experiments import configs, progress, tables
+    from voltgym.experiments import arguments, configs, progress, tables
 
-    if not argv or "=" in argv[0]:
+    if not argv or not arguments.is_place(argv[0]):
         raise VoltGymError(f"which run?\n{USAGE}")
     run = RunFolder(Path(argv[0]))
     policy = run.load_policy()

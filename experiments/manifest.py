@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -115,6 +116,16 @@ def machine() -> dict[str, Any]:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def took(manifest: Mapping[str, Any]) -> float:
+    """Seconds from a run's last start to its end, or until now; NaN where its times are none."""
+    begun, end = (manifest.get("resumed") or [manifest.get("started")])[-1], manifest.get("finished")
+    try:
+        until = datetime.fromisoformat(end) if end else datetime.now(UTC)
+        return (until - datetime.fromisoformat(begun)).total_seconds()
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def start(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.arguments import is_place
 from voltgym.experiments.report_comparison import COMPARISON_FILE, write_comparison_of
 from voltgym.experiments.report_run import write_run
 from voltgym.experiments.runs import RunFolder
@@ -28,7 +29,7 @@ def write_report(run_folder: Path) -> Path:
 
 def main(argv: list[str]) -> None:
     """Write the report of RUN and print where it is."""
-    if len(argv) != 1 or "=" in argv[0]:
+    if len(argv) != 1 or not is_place(argv[0]):
         raise VoltGymError(f"which run?\n{USAGE}")
     print(write_report(Path(argv[0])))
 

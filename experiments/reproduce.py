@@ -9,6 +9,7 @@ from typing import Any
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import manifest, progress
+from voltgym.experiments.arguments import is_place
 from voltgym.experiments.evaluate import evaluate_policy
 from voltgym.experiments.manifest import config_hash
 from voltgym.experiments.records import Record, key, read_json_lines, read_records
@@ -32,17 +33,21 @@ def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """In words, what is another than it was: versions, Python, commit, changes, data, engine."""
     out = []
     for part in ("versions", "data", "fingerprint", "machine"):
-        old, new = then.get(part) or {}, now.get(part) or {}
+        old, new = _mapping(then.get(part)), _mapping(now.get(part))
         for name in dict.fromkeys([*old, *new]):
             if name in old and old[name] != new.get(name):
                 out.append(f"{part}: {name} was {old[name]}, is {new.get(name)}")
     if then.get("python") != now.get("python"):
         out.append(f"Python was {then.get('python')}, is {now.get('python')}")
-    was, is_now = then.get("git") or {}, now.get("git") or {}
+    was, is_now = _mapping(then.get("git")), _mapping(now.get("git"))
     if was.get("commit") != is_now.get("commit"):
         out.append(f"commit was {was.get('commit')}, is {is_now.get('commit')}")
     out += [f"{when} the checkout had changes" for when, git in (("then", was), ("now", is_now)) if git.get("dirty")]
     return out
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def record_differences(old: Sequence[Record], new: Sequence[Record]) -> list[str]:
@@ -148,9 +153,10 @@ def say(title: str, lines: Sequence[str], most: int = 12) -> None:
 
 def main(argv: list[str]) -> None:
     """Reproduce RUN; exit status 1 if a result differs."""
-    options = dict(a.split("=", 1) for a in argv if "=" in a)
-    places = [a for a in argv if "=" not in a]
-    if len(places) != 1 or set(options) - {"out", "only"} or options.get("only", "evaluation") != "evaluation":
+    places = [a for a in argv if is_place(a)]
+    options = dict(a.split("=", 1) for a in argv if a not in places)
+    known = set(options) <= {"out", "only"} and options.get("only", "evaluation") == "evaluation"
+    if len(places) != 1 or not known or options.get("out") == "":
         raise VoltGymError(f"which run?\n{USAGE}")
     run = RunFolder(Path(places[0]))
     then = run.manifest()
@@ -158,7 +164,11 @@ def main(argv: list[str]) -> None:
     if then["status"] != "finished":
         raise VoltGymError(run.how_far())
     old = _of_the_run(run)
-    curve: list[str] = []
+    if not old:
+        raise VoltGymError(
+            f"{run.records_file} has no records to compare with; `voltgym evaluate {run.path}` makes some"
+        )
+    curve = curve_differences(run.path, run.path)  # none; what cannot be read is said before hours of training
     if "only" in options:
         new = evaluated_again(run)
     else:

@@ -100,6 +100,10 @@ class RunFolder:
         """The trained policy. Raises `VoltGymError` if training didn't end or the policy is of another environment."""
         config = self.config()
         if not (self.policy / "policy.json").exists():
+            if self.status() == "finished":
+                raise VoltGymError(
+                    f"{self.policy} is gone; restore it, or train again with `voltgym reproduce {self.path}`"
+                )
             raise VoltGymError(f"no policy to evaluate: {self.how_far()}")
         env = config["env"]
         about, kwargs = describe_policy(self.policy), plain(env["kwargs"])

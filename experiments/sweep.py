@@ -11,6 +11,7 @@ from typing import Any
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import arguments, configs, search_path, sweep_plan, swept
+from voltgym.experiments.explain import explain
 from voltgym.experiments.locks import alone
 from voltgym.experiments.records import read_records
 from voltgym.experiments.runs import RunFolder
@@ -73,6 +74,7 @@ def several(config: str, overrides: Sequence[str]) -> bool:
 
 def resume(path: Path, launcher: Sequence[str] = ()) -> Sweep:
     """Run what is missing or half done of a sweep; ``launcher`` overrides come after those it began with."""
+    swept.check_one_value(launcher)
     sweep = sweep_plan.read(path.absolute())
     return run(replace(sweep, launcher=(*sweep.launcher, *launcher)))
 
@@ -91,7 +93,7 @@ def run(sweep: Sweep) -> Sweep:
     with alone(sweep.path), terminable(), watching(sweep) as view:
         new = 0
         while True:
-            left = [job for job in sweep.jobs[new:] if sweep.run(job).status() != "finished"]
+            left = [job for job in sweep.jobs[new:] if sweep.status(job) != "finished"]
             new = len(sweep.jobs)  # what fails is not begun again by this command
             if left:
                 print(f"{sweep.path}: {len(left)} of {len(sweep.jobs)} jobs to run", file=sys.stderr, flush=True)
@@ -108,15 +110,18 @@ def proposed(sweep: Sweep) -> list[list[str]]:
     if sweep.search is None:
         return []
     searcher = made("sweeper", sweep.search["sweeper"])
-    told = [(job.overrides, result(sweep.run(job), searcher.metric)) for job in sweep.jobs]
+    done = {job.number for job in sweep.jobs if sweep.status(job) == "finished"}
+    results = [result(sweep.run(job), searcher.metric) if job.number in done else None for job in sweep.jobs]
+    told = [(job.overrides, value) for job, value in zip(sweep.jobs, results, strict=True)]
     return list(searcher.next(sweep.search["overrides"], told))
 
 
 def result(run: RunFolder, metric: str) -> float | None:
-    """What a search is told of a run, larger is better: its mean return, or its main result; None if it failed."""
-    if run.status() != "finished":
+    """What a search is told of a finished run, larger is better: its mean return or main result, None without one."""
+    try:
+        records = read_records(run.records_file)
+    except VoltGymError:
         return None
-    records = read_records(run.records_file)
     if metric == "return":
         returns = [record["return"] for record in records]
         return None if not returns or None in returns else sum(returns) / len(returns)
@@ -176,7 +181,7 @@ def composed(sweep: Sweep, overrides: Sequence[str], mode: str = "MULTIRUN") -> 
             HydraConfig.instance().set_config(config)
             yield Composed(config, HydraContext(config_loader=inner.config_loader, callbacks=Callbacks(config)))
         except (HydraException, OmegaConfBaseException) as error:
-            raise VoltGymError(configs.one_line(error)) from None
+            raise explain(error, overrides, lambda key: {}) from None
 
 
 HYDRA = ("hydra_plugins.", "hydra._internal.")

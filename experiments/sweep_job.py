@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import sweep_plan
 from voltgym.experiments.sweep_plan import Job, Sweep
 
@@ -26,17 +27,24 @@ def run(argv: Sequence[str]) -> int:
     sweep = sweep_plan.read(Path(argv[0]).absolute())
     job = sweep.jobs[int(argv[1])]
     folder = sweep.run(job).path
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("ab", buffering=0) as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOG).open("ab", buffering=0) as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+    except OSError as error:  # a file in its place, a read-only or a full disk
+        print(f"job {job.number}: {folder}: {error.strerror}; free it", file=sys.stderr)
+        return 2
     try:
         train(sweep, job)
+    except VoltGymError as error:  # what is there already cannot be read
+        print(f"{error}; without {folder} it begins anew", file=sys.stderr)
+        return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
         return 130
-    return 0 if sweep.run(job).status() == "finished" else 1
+    return 0 if sweep.status(job) == "finished" else 1
 
 
 def train(sweep: Sweep, job: Job) -> None:

@@ -58,6 +58,13 @@ class Sweep:
         """The folder of a job's run."""
         return RunFolder(self.path / job.folder)
 
+    def status(self, job: Job) -> str:
+        """The status of a job's run, or ``damaged`` where it cannot be read: the other jobs do not need it."""
+        try:
+            return self.run(job).status()
+        except VoltGymError:
+            return "damaged"
+
     def write(self) -> None:
         """Keep it, whole."""
         jobs = [{"number": j.number, "label": j.label, "folder": j.folder, "overrides": j.overrides} for j in self.jobs]
@@ -78,18 +85,33 @@ def read(path: Path) -> Sweep:
         raise VoltGymError(f"{path} is not the folder of a sweep: it has no {FILE}; sweeps are under runs/sweeps/")
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["version"] != VERSION:
+            raise ValueError(f"it has version {kept['version']!r}, this voltgym reads {VERSION}")
         jobs = tuple(Job(j["number"], tuple(j["overrides"]), j["label"], j["folder"]) for j in kept["jobs"])
         about = {name: kept[name] for name in ("started", "git")}
         places, launcher = tuple(kept["places"]), tuple(kept["launcher"])
         found = Sweep(path, str(kept["config"]), places, launcher, jobs, kept["search"], about)
-        if [job.number for job in jobs] != list(range(len(jobs))):
-            raise ValueError("its jobs are not numbered from 0 on")
-        outside = [j.folder for j in jobs if Path(j.folder).is_absolute() or ".." in Path(j.folder).parts]
-        if outside:
-            raise ValueError(f"a job's folder is {outside[0]!r}")
+        _check(found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VoltGymError(f"{file} is damaged ({error}); restore it, or start the sweep in another folder") from None
     return found
+
+
+def _check(sweep: Sweep) -> None:
+    """Raise `ValueError` where a plan that was read is none."""
+    jobs = sweep.jobs
+    if not jobs or [job.number for job in jobs] != list(range(len(jobs))):
+        raise ValueError("its jobs are not numbered from 0 on")
+    outside = [j.folder for j in jobs if Path(j.folder).is_absolute() or ".." in Path(j.folder).parts]
+    if outside:
+        raise ValueError(f"a job's folder is {outside[0]!r}")
+    if len({job.folder for job in jobs}) < len(jobs):
+        raise ValueError("two of its jobs have one folder")
+    texts = [*sweep.places, *sweep.launcher, *(text for job in jobs for text in job.overrides)]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("an override is no text")
+    if sweep.search is not None and not isinstance(sweep.search["sweeper"], dict):
+        raise ValueError("its search has no sweeper")
 
 
 def jobs_of(combinations: Sequence[Sequence[str]], before: Sequence[Job] = ()) -> tuple[Job, ...]:
@@ -124,5 +146,5 @@ def brief(keys: Sequence[str]) -> dict[str, str]:
 
 
 def slug(label: str) -> str:
-    """A label as a part of a folder's name."""
-    return re.sub(r"[^A-Za-z0-9=.,_-]+", "_", label)[:SLUG].strip("._-,") or "job"
+    """A label as a part of a folder's name, which has no ``=`` or ``,``: commands would take it for an override."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", label.replace("=", "-"))[:SLUG].strip("._-") or "job"

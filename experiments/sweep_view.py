@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import sweep_plan
 from voltgym.experiments.locks import is_held
+from voltgym.experiments.manifest import took
 from voltgym.experiments.progress import duration, note
 from voltgym.experiments.records import read_json_lines, read_records
 from voltgym.experiments.sweep_job import LOG
@@ -64,13 +64,12 @@ def state(sweep: Sweep, job: Job) -> State:
         waits = not said or is_held(run.path)
         return State(job, WAITING if waits else FAILED, said="" if waits else said)
     status = str(manifest["status"])
-    seconds = _seconds(manifest)
+    seconds = took(manifest)
     if status == DONE:
         return State(job, DONE, seconds, 1.0, 0.0, result=_result(run.records_file))
     if status in RUNNING and is_held(run.path):
         file = run.evaluating_file if status == "evaluating" else run.curve_file
-        lines = read_json_lines(file, quiet=True) if file.exists() else []
-        last = lines[-1] if lines else {}
+        last = _last_line(file)
         numbers = {n: v for n, v in last.items() if n not in ("steps", "total", "seconds", "left") and v is not None}
         left = last.get("left")
         share = last.get("steps", 0) / max(1, last.get("total", 1))
@@ -81,10 +80,13 @@ def state(sweep: Sweep, job: Job) -> State:
     return State(job, FAILED if status == FAILED else STOPPED, seconds, said=said)
 
 
-def _seconds(manifest: Any) -> float:
-    begun = datetime.fromisoformat((manifest.get("resumed") or [manifest["started"]])[-1])
-    end = manifest.get("finished")
-    return ((datetime.fromisoformat(end) if end else datetime.now(begun.tzinfo)) - begun).total_seconds()
+def _last_line(file: Path) -> dict[str, Any]:
+    """The last line of a curve; nothing where there is none, or one that cannot be read."""
+    try:
+        lines = read_json_lines(file, quiet=True)
+    except VoltGymError:
+        return {}
+    return lines[-1] if lines and isinstance(lines[-1], dict) else {}
 
 
 def _result(file: Path) -> tuple[str, float, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Mapping
@@ -224,10 +225,11 @@ def _start(argv: list[str]) -> None:
 
 def _ended(done: Any) -> None:
     """Exit status 1 if a job of a sweep did not finish."""
-    bad = [job for job in done.jobs if done.run(job).status() != "finished"]
-    print(f"{len(done.jobs) - len(bad)} of {len(done.jobs)} jobs finished; `voltgym aggregate {done.path}`")
+    bad = [job for job in done.jobs if done.status(job) != "finished"]
+    path = shlex.quote(str(done.path))
+    print(f"{len(done.jobs) - len(bad)} of {len(done.jobs)} jobs finished; `voltgym aggregate {path}`")
     if bad:
-        print(f"the rest: `voltgym train resume={done.path}`, logs in {done.run(bad[0]).path}/log.txt", file=sys.stderr)
+        print(f"the rest: `voltgym train resume={path}`, logs in {done.run(bad[0]).path}/log.txt", file=sys.stderr)
         sys.exit(1)
 
 

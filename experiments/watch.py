@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from voltgym.envs.errors import VoltGymError
+from voltgym.experiments.arguments import is_place
 from voltgym.experiments.sweep_view import follow
 
 USAGE = """usage: voltgym watch SWEEP
@@ -16,7 +17,7 @@ as the folder is seen here. Ends when nothing runs any more."""
 
 def main(argv: list[str]) -> None:
     """Follow a sweep to its end; exit status 1 if a job is not finished."""
-    if len(argv) != 1 or "=" in argv[0]:
+    if len(argv) != 1 or not is_place(argv[0]):
         raise VoltGymError(f"which sweep?\n{USAGE}")
     overview = follow(Path(argv[0]))
     print(overview.line())

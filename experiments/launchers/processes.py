@@ -38,7 +38,7 @@ class ProcessLauncher(Launcher):
 def _numbers(sweep: sweep_plan.Sweep, told: Sequence[Sequence[str]]) -> list[int]:
     """The job of each overrides; of several with the same ones (a search may repeat itself), those not finished."""
     left: dict[tuple[str, ...], list[int]] = {}
-    for job in sorted(sweep.jobs, key=lambda job: sweep.run(job).status() == "finished"):
+    for job in sorted(sweep.jobs, key=lambda job: sweep.status(job) == "finished"):
         left.setdefault(job.overrides, []).append(job.number)
     return [left[tuple(overrides)].pop(0) for overrides in told]
 

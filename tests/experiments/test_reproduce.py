@@ -87,7 +87,25 @@ def test_data_are_hashed_by_folder() -> None:
     assert all(len(text) == 16 for text in found.values())
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["a", "only=training"], ["a", "seed=3"]])
+def test_what_cannot_be_compared_is_said_before_training(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = run.parent / "run-again"
+    (run / "curve.jsonl").write_text("no json\n{}\n")
+    with pytest.raises(SystemExit):
+        cli.run_command("reproduce", [str(run)])
+    assert "curve.jsonl, line 1: not valid JSON" in capsys.readouterr().err
+    (run / "episodes.jsonl").write_text("")
+    with pytest.raises(SystemExit):
+        cli.run_command("reproduce", [str(run)])
+    assert "has no records to compare with" in capsys.readouterr().err
+    assert not again.exists()
+    run.rename(run.parent / "a=b")  # a name with a = is a folder all the same
+    (run.parent / "a=b" / "policy" / "policy.json").unlink()
+    with pytest.raises(SystemExit):
+        cli.run_command("evaluate", ["a=b"])
+    assert "policy is gone; restore it, or train again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["a", "out="], ["a", "only=training"], ["a", "seed=3"]])
 def test_wrong_arguments_say_how(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.run_command("reproduce", arguments)

@@ -46,10 +46,10 @@ def environment() -> dict[str, str]:
 def test_a_job_is_called_by_what_tells_it_from_the_others() -> None:
     jobs = jobs_of([["agent=ppo", "agent.rate=0.1", "seed=0"], ["agent=ppo", "agent.rate=0.2", "seed=1"]])
     assert [job.label for job in jobs] == ["rate=0.1,seed=0", "rate=0.2,seed=1"]
-    assert [job.folder for job in jobs] == ["000-rate=0.1,seed=0", "001-rate=0.2,seed=1"]
+    assert [job.folder for job in jobs] == ["000-rate-0.1_seed-0", "001-rate-0.2_seed-1"]
     more = jobs_of([["agent=ppo", "agent.rate=0.3", "seed=1"]], jobs)
     assert [(job.number, job.label) for job in more] == [(2, "rate=0.3,seed=1")]
-    assert [job.folder for job in jobs_of([["+a=/../x:y"], ["+a=2"]])] == ["000-a=_.._x_y", "001-a=2"]
+    assert [job.folder for job in jobs_of([["+a=/../x:y"], ["+a=2"]])] == ["000-a-_.._x_y", "001-a-2"]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,11 @@ def test_a_job_is_called_by_what_tells_it_from_the_others() -> None:
         ({"jobs": [{"number": 1, "overrides": [], "label": "", "folder": "x"}]}, "not numbered from 0"),
         ({"jobs": [{"number": 0, "overrides": [], "label": "", "folder": "../x"}]}, "folder is '../x'"),
         ({"launcher": 3}, "damaged"),
+        ({"launcher": [3]}, "an override is no text"),
+        ({"version": 99}, "it has version 99"),
+        ({"search": {"sweeper": 3}}, "its search has no sweeper"),
+        ({"jobs": []}, "not numbered from 0"),
+        ({"jobs": [{"number": i, "overrides": [], "label": "", "folder": "x"} for i in (0, 1)]}, "have one folder"),
     ],
 )
 def test_a_damaged_plan_is_said(change: dict[str, Any], says: str, tmp_path: Path) -> None:
@@ -125,6 +130,10 @@ def test_only_what_is_missing_runs_when_a_sweep_goes_on(tmp_path: Path, capfd: p
     with pytest.raises(SystemExit):
         cli.run_command("train", [f"resume={tmp_path / 'sweep'}", "seed=3"])
     assert "only hydra/launcher=... may change" in capfd.readouterr().err
+    for launcher in ("hydra/launcher=joblib,ray", "hydra.launcher.n_jobs=1,2"):
+        with pytest.raises(SystemExit):
+            cli.run_command("train", [f"resume={tmp_path / 'sweep'}", launcher])
+        assert "expected one value" in capfd.readouterr().err
     cli.run_command("train", [f"resume={tmp_path / 'sweep'}"])
     assert "3 of 3 jobs finished" in capfd.readouterr().out
     after = manifests(tmp_path)
@@ -137,6 +146,37 @@ def test_only_what_is_missing_runs_when_a_sweep_goes_on(tmp_path: Path, capfd: p
 
 def manifests(folder: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in folder.rglob("manifest.json")}
+
+
+def test_a_damaged_job_does_not_keep_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    plan = Sweep(folder, jobs=jobs_of([[*TOY, f"seed={seed}"] for seed in range(3)]))
+    plan.write()
+    (folder / plan.jobs[0].folder).mkdir()
+    (folder / plan.jobs[0].folder / "manifest.json").write_text("{")
+    (folder / plan.jobs[1].folder).touch()
+    done = voltgym("train", f"resume={folder}")
+    assert done.returncode == 1
+    assert "1 of 3 jobs finished" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "manifest.json is damaged" in done.stderr
+    assert f"job 1: {folder / plan.jobs[1].folder}: File exists" in done.stderr
+    (folder / plan.jobs[0].folder / "manifest.json").unlink()
+    (folder / plan.jobs[1].folder).unlink()
+    assert voltgym("train", f"resume={folder}").returncode == 0
+
+
+def test_the_view_takes_what_it_can_read(tmp_path: Path) -> None:
+    plan = Sweep(tmp_path, jobs=jobs_of([[*TOY, "seed=0"]]))
+    run = plan.run(plan.jobs[0])
+    run.path.mkdir()
+    run.manifest_file.write_text(json.dumps({"status": "training", "started": "yesterday", "config": {}}))
+    run.curve_file.write_text('{"steps": 1}\nno json\n3\n')
+    with alone(run.path):
+        found = sweep_view.state(plan, plan.jobs[0])
+    assert (found.status, found.share) == ("training", 0.0)
+    run.manifest_file.write_text(json.dumps({"status": "failed", "started": 3, "config": {}, "error": "two\nlines"}))
+    assert sweep_view.state(plan, plan.jobs[0]).said == "two lines"
 
 
 def test_every_job_is_checked_before_the_first_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +220,7 @@ def test_launchers_make_the_same_records(tmp_path: Path) -> None:
 def test_hydras_own_launchers_do_as_well(tmp_path: Path) -> None:
     done = voltgym("train", "-m", *TOY, "seed=0,1", f"hydra.sweep.dir={tmp_path}", "hydra/launcher=basic")
     assert done.returncode == 0, done.stderr
-    assert sorted(p.parent.name for p in tmp_path.rglob("episodes.jsonl")) == ["000-seed=0", "001-seed=1"]
+    assert sorted(p.parent.name for p in tmp_path.rglob("episodes.jsonl")) == ["000-seed-0", "001-seed-1"]
     again = voltgym("train", f"resume={tmp_path}", "hydra/launcher=joblib")
     assert "2 of 2 jobs finished" in again.stdout
 
