@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ def prepared(options: Options, capacity: float) -> tuple[Cycle, Quality, list[st
     """The data, the report on them, and what was done to them."""
     cycle, said = cycler_data.read(options.data), []
     if options.sign == SIGNS[1]:
-        cycle = Cycle({**cycle.columns, CURRENT: -cycle[CURRENT]}, cycle.source)
+        cycle = replace(cycle, columns={**cycle.columns, CURRENT: -cycle[CURRENT]})
         said.append("the current's sign was turned: the file has it positive on discharge")
     if options.repair == "true":
         cycle, repaired = cycler_quality.repair(cycle)
@@ -108,7 +108,8 @@ def calibrate(options: Options, bar: Any) -> Calibration:
 def say(options: Options, cycle: Cycle, quality: Quality) -> None:
     """Print the report; raise for its errors."""
     hours = float(np.ptp(cycle[cycler_data.TIME])) / 3600
-    print(f"{options.data.name}: {len(cycle)} rows, {hours:.2f} h, voltage noise {1e3 * quality.noise:.2f} mV")
+    spread = "" if np.isnan(quality.noise) else f", voltage noise {1e3 * quality.noise:.2f} mV"
+    print(f"{options.data.name}: {len(cycle)} rows, {hours:.2f} h{spread}")
     for text in quality.warnings:
         print(f"  warning: {text}")
     if quality.errors:

@@ -11,8 +11,8 @@ import difflib
 import gzip
 import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,8 @@ class Cycle:
 
     columns: Mapping[str, np.ndarray]
     source: str
+    ignored: tuple[str, ...] = ()
+    """Columns that look like a temperature and are none of BDF's."""
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[name]
@@ -64,7 +66,7 @@ class Cycle:
 
     def take(self, rows: np.ndarray) -> Cycle:
         """Some of the rows."""
-        return Cycle({name: values[rows] for name, values in self.columns.items()}, self.source)
+        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
 
 
 def read(path: Path) -> Cycle:
@@ -79,7 +81,13 @@ def read(path: Path) -> Cycle:
     places = _places(path, names)
     if not rows:
         raise VoltGymError(f"{path}: it has a header and no rows; export the data again")
-    return Cycle({label: _numbers(path, names[i], [row[i] for row in rows]) for label, i in places.items()}, path.name)
+    columns = {label: _numbers(path, names[i], [row[i] for row in rows]) for label, i in places.items()}
+    known = {*OPTIONAL, *(name for others in OPTIONAL.values() for name in others)}
+    return Cycle(columns, path.name, tuple(n for n in names if "temp" in n.lower() and not _bdf_temperature(n, known)))
+
+
+def _bdf_temperature(name: str, known: Collection[str]) -> bool:
+    return name in known or re.fullmatch(r"Surface Temperature T\d / degC|temperature_t\d_celsius", name) is not None
 
 
 def write_csv(path: Path, cycle: Cycle) -> None:

@@ -51,10 +51,16 @@ def check(cycle: Cycle, capacity: float, turned: bool = False) -> Quality:
 
     ``turned`` says that the sign of the current was turned on request.
     """
+    other = [
+        Finding(
+            "warning", f"{name!r} is none of the format's columns and not used; {SURFACE!r} or {AMBIENT!r} would be"
+        )
+        for name in cycle.ignored
+    ]
     findings = [*_not_numbers(cycle), *_order(cycle)]
     none = np.zeros(len(cycle), bool)
     if findings:
-        return Quality((*findings, *_ranges(cycle, capacity)), none, float("nan"))
+        return Quality((*other, *findings, *_ranges(cycle, capacity)), none, float("nan"))
     findings += _ranges(cycle, capacity)
     if not findings:
         findings += [*_charge(cycle, capacity), *_sign(cycle, capacity, turned)]
@@ -66,7 +72,7 @@ def check(cycle: Cycle, capacity: float, turned: bool = False) -> Quality:
         *_excitation(cycle, capacity),
         *_start(cycle, capacity),
     ]
-    return Quality(tuple(findings), out, spread)
+    return Quality((*other, *findings), out, spread)
 
 
 def repair(cycle: Cycle) -> tuple[Cycle, list[str]]:

@@ -14,6 +14,7 @@ from voltgym.experiments import cycler_data, cycler_quality, cycler_synthetic
 from voltgym.experiments.calibrate import main
 from voltgym.experiments.calibrate_options import Options
 from voltgym.experiments.calibration_fisher import information, refusals
+from voltgym.experiments.calibration_fit import thin
 from voltgym.experiments.cycler_data import AMBIENT, CURRENT, SURFACE, TIME, VOLTAGE, Cycle
 
 CAPACITY = 5.0
@@ -87,6 +88,24 @@ def test_other_names_units_and_cells_are_named(tmp_path: Path, header: str, rows
     with pytest.raises(VoltGymError) as error:
         cycler_data.read(written(tmp_path, header, rows))
     assert said in str(error.value)
+
+
+def test_a_temperature_by_another_name_is_not_left_out_silently(tmp_path: Path, short: Cycle) -> None:
+    cycler_data.write_csv(tmp_path / "a.csv", short)
+    text = (tmp_path / "a.csv").read_text()
+    (tmp_path / "b.csv").write_text(text.replace(SURFACE, "Temperature / K"))
+    quality = cycler_quality.check(cycler_data.read(tmp_path / "b.csv"), CAPACITY)
+    assert not quality.errors
+    assert "'Temperature / K' is none of the format's columns" in quality.warnings[0]
+
+
+def test_thinning_keeps_the_steps(short: Cycle) -> None:
+    keep = thin(short, 200, CAPACITY)
+    steps = np.flatnonzero(np.abs(np.diff(short[CURRENT])) > 1)
+    assert len(keep) <= 200
+    assert set(steps) | set(steps + 1) <= set(keep)
+    assert keep[0] == 0
+    assert keep[-1] == len(short) - 1
 
 
 def test_what_is_no_file_or_no_text_is_said(tmp_path: Path) -> None:
