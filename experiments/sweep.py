@@ -55,7 +55,9 @@ def start(config: str, overrides: Sequence[str]) -> Sweep:
         if params:  # the values on the command line are checked there
             check(empty, [one.input_line for one in swept.parsed(told, params, places).values()])
         return run(planned(replace(empty, path=path), combined))
-    return run(replace(empty, path=path, search={"sweeper": sweeper, "overrides": told}))
+    searching = replace(empty, path=path, search={"sweeper": sweeper, "overrides": told})
+    check(empty, proposed(searching)[0])  # what is wrong with it is said before anything is written
+    return run(searching)
 
 
 def planned(sweep: Sweep, combined: Sequence[Sequence[str]]) -> Sweep:

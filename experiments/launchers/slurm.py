@@ -35,10 +35,13 @@ class SubmititLauncher(ProcessLauncher):
             import submitit
         except ImportError:
             raise VoltGymError("hydra/launcher=submitit needs submitit: pip install 'voltgym[submitit]'") from None
-        executor = submitit.AutoExecutor(folder=sweep / "submitit", cluster=self.cluster)
+        try:
+            executor = submitit.AutoExecutor(folder=sweep / "submitit", cluster=self.cluster)
+        except RuntimeError as error:  # no Slurm here
+            raise VoltGymError(f"nothing could be submitted to {self.cluster}: {one_line(error)}") from None
         try:
             executor.update_parameters(**self.parameters)
-        except (NameError, TypeError, ValueError) as error:
+        except (AssertionError, NameError, TypeError, ValueError) as error:
             raise VoltGymError(f"hydra.launcher: submitit refuses its parameters: {one_line(error)}") from None
         try:
             jobs = executor.map_array(run_process, [sweep] * len(numbers), numbers)

@@ -133,6 +133,10 @@ def test_the_command_line_searches_and_goes_on(monkeypatch: pytest.MonkeyPatch, 
         "hydra.sweeper.trials=4",
         f"hydra.sweep.dir={folder}",
     ]
+    with pytest.raises(SystemExit) as end:
+        cli.run_command("train", ["-m", *toy, *asked[1:]])
+    assert end.value.code == 2, "nothing to search over"
+    assert not folder.exists()
     with pytest.raises(SystemExit):
         cli.run_command("train", ["-m", *toy, *asked])
     assert [job.number for job in sweep_plan.read(folder).jobs] == [0, 1, 2, 3]

@@ -195,6 +195,8 @@ def test_every_job_is_checked_before_the_first_begins(tmp_path: Path, capsys: py
         (["hydra.launcher.n_jobs=0"], "n_jobs is 0; expected a whole number >= 1"),
         (["hydra/launcher=submitit", "hydra.launcher.cluster=slurn"], "Did you mean 'slurm'?"),
         (["hydra/launcher=submitit_local", "+hydra.launcher.timeout=3"], "submitit refuses its parameters"),
+        (["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=abc"], "submitit refuses its parameters"),
+        (["hydra/launcher=submitit"], "nothing could be submitted to slurm"),
     ],
 )
 def test_a_launcher_that_there_cannot_be_is_one_line(
