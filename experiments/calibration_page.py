@@ -78,7 +78,7 @@ def _row(p: dict[str, Any]) -> list[str | page.Cell]:
     relative = p["half interval"] / p["value"] if p["value"] else float("inf")
     return [
         *head,
-        f"{p['low']:.5g} to {p['high']:.5g}",
+        f"{p['low']:.4g} to {p['high']:.4g}",
         page.Cell(f"{100 * relative:.2g} %", "bad" if relative > WIDE else ""),
     ]
 
@@ -130,9 +130,9 @@ def fisher(result: dict[str, Any]) -> list[page.Block]:
     tables = [_matrix("Alike: cosine between the effects of two parameters on the data", f["names"], f["alike"]),
               _matrix("Correlation between the errors of two estimates", f["names"], f["correlation"])]  # fmt: skip
     said = page.Text(
-        "The Fisher matrix is scaled to ones on its diagonal, after what is fitted beside (the start voltage, the heat "
-        "transfer) is taken out; of how alike two parameters are only the start voltage. Sensitivities are central "
-        "finite differences of 0.1 % on the physics."
+        "Sensitivities are central finite differences of 0.1 % on the physics. From the Fisher matrix, scaled to ones "
+        "on its diagonal, what is fitted beside (the start voltage, the heat transfer) is taken out; from the cosines "
+        "only the start voltage is."
     )
     return [facts, said, *tables]
 
