@@ -72,6 +72,6 @@ def test_a_node_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
         cluster.remove_node(nodes[0], allow_graceful=False)
         said, _ = process.communicate(timeout=300)
         assert process.returncode == 0, said
-        assert sorted(records(folder)) == [f"{i:03d}-seed={i}" for i in range(4)]
+        assert sorted(records(folder)) == [f"{i:03d}-seed-{i}" for i in range(4)]
     finally:
         cluster.shutdown()
