@@ -141,7 +141,7 @@ def _numbers(group: Group) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     out = {}
     for name, parts in found.items():
         first, last = max(float(x[0]) for x, _ in parts), min(float(x[-1]) for x, _ in parts)
-        if len(parts) == len(group.runs) and last > first:
-            at = np.linspace(first, last, POINTS)
+        if len(parts) == len(group.runs) and last >= first:  # one point, if they reported once
+            at = np.linspace(first, last, POINTS if last > first else 1)
             out[name] = at, np.array([np.interp(at, x, y) for x, y in parts])
     return out

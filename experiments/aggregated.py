@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,10 @@ def gather(folder: Path) -> tuple[list[Found], list[Path]]:
     """
     if not folder.is_dir():
         raise VoltGymError(f"there is no folder {folder}; sweeps are under runs/sweeps/")
-    found, unfinished = list[Found](), list[Path]()
-    for run in _runs(folder):
+    sweeps = {file.parent: sweep_plan.read(file.parent) for file in folder.rglob(sweep_plan.FILE)}
+    planned = {sweep.run(job).path for sweep in sweeps.values() for job in sweep.jobs}
+    found, unfinished = list[Found](), [path for path in sorted(planned) if not RunFolder(path).begun()]
+    for run in _runs(folder, sweeps, planned):
         manifest = run.manifest()
         if manifest["status"] != "finished":
             unfinished.append(run.path)
@@ -123,12 +125,10 @@ def gather(folder: Path) -> tuple[list[Found], list[Path]]:
     return found, unfinished
 
 
-def _runs(folder: Path) -> list[RunFolder]:
-    """The run folders below ``folder``; of a sweep, those of its jobs: a run that was reproduced there is none."""
-    sweeps = {file.parent: sweep_plan.read(file.parent) for file in folder.rglob(sweep_plan.FILE)}
-    jobs = {sweep.run(job).path for sweep in sweeps.values() for job in sweep.jobs}
+def _runs(folder: Path, sweeps: Collection[Path], jobs: Collection[Path]) -> list[RunFolder]:
+    """The run folders below ``folder``; of ``sweeps``, those of ``jobs``: a run that was reproduced there is none."""
     found = sorted(file.parent for file in folder.rglob("manifest.json"))
-    return [RunFolder(path) for path in found if path in jobs or not sweeps.keys() & set(path.parents)]
+    return [RunFolder(path) for path in found if path in jobs or not set(sweeps) & set(path.parents)]
 
 
 def _split(run: RunFolder, manifest: Mapping[str, Any]) -> list[Found]:

@@ -208,7 +208,10 @@ def check_evaluation(env: Mapping[str, Any], settings: Mapping[str, Any]) -> Non
         try:
             make_core(env["id"], 1, {**kwargs, "fidelity": again["fidelity"]}, split=settings["split"])
         except VoltGymError as error:
-            raise VoltGymError(f"recheck.episodes is {replayed}, but there can be none: {error}") from None
+            raise VoltGymError(
+                f"evaluation.recheck.episodes is {replayed}, but there can be none: {error} "
+                "Set evaluation.recheck.episodes=0"
+            ) from None
 
 
 def _check_spaces(env: Mapping[str, Any], changes: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ class TpeSearch:
     Args:
         trials: altogether.
         batch: proposed and run together.
-        initial: at random before the first proposal.
+        initial: at random before the first proposal; None for half of the trials, at most 8.
         metric: ``return``, the mean over episodes, or ``value``, the mean of the main result over feasible episodes.
         seed: of the proposals.
         params: swept values, as of Hydra's sweeper.
@@ -43,14 +43,15 @@ class TpeSearch:
         self,
         trials: int = 20,
         batch: int = 2,
-        initial: int = 8,
+        initial: int | None = None,
         metric: str = "return",
         seed: int = 0,
         params: Mapping[str, Any] | None = None,
     ) -> None:
         self.trials = whole_number("hydra.sweeper.trials", trials)
         self.batch = whole_number("hydra.sweeper.batch", batch)
-        self.initial = whole_number("hydra.sweeper.initial", initial)
+        at_random = min(8, -(-self.trials // 2)) if initial is None else initial
+        self.initial = whole_number("hydra.sweeper.initial", at_random)
         self.seed = whole_number("hydra.sweeper.seed", seed, least=0)
         if metric not in METRICS:
             raise UnknownName("hydra.sweeper.metric", metric, METRICS)

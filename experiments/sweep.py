@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -116,6 +117,19 @@ def proposed(sweep: Sweep) -> list[list[str]]:
     results = [result(sweep.run(job), searcher.metric) if job.number in done else None for job in sweep.jobs]
     told = [(job.overrides, value) for job, value in zip(sweep.jobs, results, strict=True)]
     return list(searcher.next(sweep.search["overrides"], told))
+
+
+def best(sweep: Sweep) -> str:
+    """The best trial of a search in one line: its result, and the overrides that make it; empty without one."""
+    if sweep.search is None:
+        return ""
+    metric = made("sweeper", sweep.search["sweeper"]).metric
+    told = [(value, job) for job in sweep.jobs if (value := result(sweep.run(job), metric)) is not None]
+    known = [(value, job) for value, job in told if math.isfinite(value)]
+    if not known:
+        return "no trial has a result"
+    value, job = max(known, key=lambda pair: pair[0])
+    return f"best {metric} {value:.4g}, trial {job.number}: {' '.join(job.overrides)}"
 
 
 def result(run: RunFolder, metric: str) -> float | None:

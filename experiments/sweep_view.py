@@ -128,7 +128,7 @@ class Overview:
         whole = sum(took) / len(took) if took else _guess(running)
         if not running:
             return math.nan
-        each = [max(0.0, whole - s.seconds) if took else s.left for s in running]
+        each = [s.left if math.isfinite(s.left) else max(0.0, whole - s.seconds) for s in running]
         return (sum(each) + self.count(WAITING, STOPPED) * whole) / len(running)
 
     @property
@@ -172,6 +172,12 @@ class View:
         return Overview(states)
 
 
+def judged(result: tuple[str, float, str]) -> str:
+    """What a job is judged by, in words."""
+    name, value, _ = result
+    return f"{name} {value:.4g}" if math.isfinite(value) else f"{name}: none, no episode was feasible"
+
+
 class Lines:
     """Plain lines: one a job that has ended, and all in one every ``every`` seconds."""
 
@@ -185,7 +191,7 @@ class Lines:
             ended = s.status in (DONE, FAILED) or (s.status == STOPPED and s.said)
             if ended and self._said.get(s.job.number) != s.status:
                 took = f" in {duration(s.seconds)}" if math.isfinite(s.seconds) else ""
-                value = f": {s.result[0]} {s.result[1]:.4g}" if s.result else f": {s.said}" if s.said else ""
+                value = f": {judged(s.result)}" if s.result else f": {s.said}" if s.said else ""
                 print(f"{s.job.number:3d} {s.job.label}: {s.status}{took}{value}", file=sys.stderr, flush=True)
             self._said[s.job.number] = s.status
         if time.monotonic() - self._last >= self.every:

@@ -14,7 +14,7 @@ from typing import Any
 from voltgym.agents.base import Agent, Policy, save_policy
 from voltgym.envs.errors import VoltGymError, whole_number
 from voltgym.envs.ledger import Ledger
-from voltgym.experiments import arguments, configs, manifest, progress, swept
+from voltgym.experiments import arguments, configs, manifest, progress, swept, tables
 from voltgym.experiments.evaluate import check_evaluation, evaluate_run
 from voltgym.experiments.files import plain, write_json
 from voltgym.experiments.locks import alone
@@ -61,8 +61,13 @@ def _run(config: Mapping[str, Any], run: RunFolder) -> RunFolder:
     except BaseException as error:
         status = "failed" if isinstance(error, Exception) else "interrupted"
         run.note(status=status, finished=manifest.now(), error=f"{type(error).__name__}: {error}")
+        if status == "interrupted" and not config["quiet"]:
+            print(f"go on with `voltgym train resume={run.path}`", file=sys.stderr)
         raise
     draw_report(run.path)
+    if not config["quiet"]:
+        tables.show([tables.summary(str(config["name"]), records, config["evaluation"])] if records else [])
+        print(f"{run.path}: report.html shows it, `voltgym evaluate {run.path} ...` plays it elsewhere")
     return run
 
 
@@ -225,6 +230,10 @@ def _start(argv: list[str]) -> None:
 
 def _ended(done: Any) -> None:
     """Exit status 1 if a job of a sweep did not finish."""
+    from voltgym.experiments import sweep
+
+    if said := sweep.best(done):
+        print(said)
     bad = [job for job in done.jobs if done.status(job) != "finished"]
     path = shlex.quote(str(done.path))
     print(f"{len(done.jobs) - len(bad)} of {len(done.jobs)} jobs finished; `voltgym aggregate {path}`")

@@ -150,3 +150,11 @@ def test_csv_and_parquet_hold_what_rows_lack(tmp_path: Path) -> None:
     assert aggregate.csv_text(rows) == "a,b,c\n1,x,\n2,,0.5\n"
     aggregate.write_rows(tmp_path / "rows.parquet", rows)
     assert pq.read_table(tmp_path / "rows.parquet").to_pylist()[1] == {"a": 2, "b": None, "c": 0.5}
+
+
+def test_jobs_that_never_began_are_counted_as_unfinished(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from voltgym.experiments.sweep_plan import Job, Sweep
+
+    jobs = tuple(Job(i, (), str(i), str(i)) for i in range(7))
+    Sweep(swept, jobs=jobs).write()
+    assert [path.name for path in gather(swept)[1]] == ["5", "6"]
