@@ -47,7 +47,7 @@ def parts(
         target_soc: where the charge ends, as a fraction of the cell's own capacity.
         penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
-        device: of a learned twin: ``numpy``, or a device of torch such as ``cpu`` or ``cuda``.
+        device: of a learned twin: ``numpy``, or a device of torch such as ``cpu`` or ``cuda``. Physics runs on CPUs.
     """
     twin = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads, device=device)
     limit = twin.cell.upper_voltage

@@ -13,10 +13,10 @@ from voltgym.envs.charging.cells import Cell, load_cell
 from voltgym.envs.charging.kernel.compile import NoCompiler, compilers
 from voltgym.envs.charging.kernel.lower import Unsupported
 from voltgym.envs.charging.kernel.twin import KernelTwin
-from voltgym.envs.charging.learned import LEARNED, NUMPY, learned_twin
+from voltgym.envs.charging.learned import LEARNED, learned_twin
 from voltgym.envs.charging.model import FIDELITIES
 from voltgym.envs.charging.twin import PyBaMMTwin
-from voltgym.envs.errors import VoltGymError, check_name, number, shown
+from voltgym.envs.errors import VoltGymError, check_name, number
 from voltgym.envs.levels import level_and_weights
 
 COMPILED = ("SPM", "SPMe")
@@ -44,9 +44,7 @@ def make_twin(cell: str | Path | Cell = "LGM50", fidelity: str = "SPMe", engine:
 
 
 def _physics(cell: Cell, fidelity: str, engine: str, folder: Path | None, settings: dict[str, Any]) -> Any:
-    device = settings.pop("device", NUMPY)
-    if device != NUMPY:
-        raise VoltGymError(f"device is {shown(device)}, and {fidelity} runs on CPUs; leave it out, or use 'learned'")
+    settings.pop("device", None)  # of a learned twin; whoever evaluates on the physics need not take it away
     known = _settings(engine)
     for name, value in settings.items():
         check_name(f"setting of the engine {engine!r}", name, known)

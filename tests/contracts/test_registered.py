@@ -19,7 +19,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"cell": "Mohtat2020", "split": "test", "history": 0},
         {"fidelity": "learned", "observation": "full"},
     ],
-    "VoltGym/ProtocolDesign-v0": [{"cells": 2, "stages": 3, "split": "test"}],
+    "VoltGym/ProtocolDesign-v0": [{"cells": 2, "stages": 3, "split": "test"}, {"fidelity": "learned", "stages": 2}],
     "VoltGym/Solvent-v0": [{"goal": "additive", "split": "test"}],
     "VoltGym/SolventRediscovery-v0": [{"target": "DME", "split": "nominal"}],
 }

@@ -12,6 +12,7 @@ from voltgym.envs.charging.twins import make_twin
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import data, fit
 from voltgym.experiments.fit_charging import columns
+from voltgym.surrogates import charging_scores
 from voltgym.surrogates.charging import LearnedTwin
 from voltgym.surrogates.charging_fit import Plan, open_loop
 from voltgym.surrogates.charging_fit import fit as fitted
@@ -87,6 +88,19 @@ def test_fitting_again_with_the_same_seed_gives_the_same_weights(trajectories: A
     one, two = (fitted(runs(steps, episodes, cell), rest_table(steps), 5.0, plan, str) for _ in range(2))
     for a, b in zip(one.layers, two.layers, strict=True):
         np.testing.assert_array_equal(a[0], b[0])
+
+
+def test_an_empty_electrolyte_is_told_by_what_failed(trajectories: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, episodes, cell = trajectories
+    found = runs(steps, episodes, cell)
+    n, most = found.rates.shape
+    ends = found._replace(steps=np.full(n, 5), failed=np.arange(n) % 2 == 0)
+    z = np.full((2, n, most, 5), 600.0)
+    z[:, ends.failed, 5, 3] = np.linspace(50.0, 180.0, ends.failed.sum())  # where they fail, at their sixth step
+    z[:, 1, 3, 3] = 210.0
+    monkeypatch.setattr(charging_scores, "open_loop", lambda w, data: (z, z))
+    assert 180.0 < charging_scores.depleted(None, ends) < 210.0  # type: ignore[arg-type]
+    assert charging_scores.depleted(None, ends._replace(failed=np.zeros(n, dtype=bool))) == 0.0  # type: ignore[arg-type]
 
 
 def test_intervals_are_widened_until_they_cover() -> None:

@@ -176,7 +176,6 @@ def test_longer_times_are_steps_in_turn_and_shorter_ones_a_part_of_one(twin: Any
         ({"sped": 3}, "setting of the learned twin"),
         ({"fidelity": "learnd"}, "Did you mean 'learned'"),
         ({"fidelity": "no/such/folder"}, "no such folder"),
-        ({"fidelity": "SPMe", "device": "cpu"}, "runs on CPUs"),
     ],
 )
 def test_what_it_cannot_do_is_said_in_a_line(kwargs: dict[str, Any], said: str) -> None:
