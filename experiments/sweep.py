@@ -129,7 +129,10 @@ def best(sweep: Sweep) -> str:
     if not known:
         return "no trial has a result"
     value, job = max(known, key=lambda pair: pair[0])
-    return f"best {metric} {value:.4g}, trial {job.number}: {' '.join(job.overrides)}"
+    name = "mean return"
+    if metric != "return":  # by its name and with its own sign: a search is told what is better as larger
+        name, value = entry("", read_records(sweep.run(job).records_file)).value
+    return f"best: {name} {value:.4g}, trial {job.number}: {' '.join(job.overrides)}"
 
 
 def result(run: RunFolder, metric: str) -> float | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import cli, sweep, sweep_plan, swept
+from voltgym.experiments.records import read_records
 from voltgym.experiments.search import TpeSearch, distribution
+from voltgym.experiments.tables import entry
 
 SPACE = [
     "env=thevenin",
@@ -142,5 +145,16 @@ def test_the_command_line_searches_and_goes_on(monkeypatch: pytest.MonkeyPatch, 
     assert [job.number for job in sweep_plan.read(folder).jobs] == [0, 1, 2, 3]
     cli.run_command("train", [f"resume={folder}"])
     assert launched == [0, 1, 2, 3], "nothing twice"
-    rates = {override for job in sweep_plan.read(folder).jobs for override in job.overrides if "rate" in override}
-    assert len(rates) == 4
+    done = sweep_plan.read(folder)
+    assert len({override for job in done.jobs for override in job.overrides if "rate" in override}) == 4
+    by_value = {**done.search, "sweeper": {**done.search["sweeper"], "metric": "value"}}  # type: ignore[dict-item,index]
+    said, least = sweep.best(replace(done, search=by_value)), min(minutes(done))
+    assert said.startswith(f"best: Time to target [min] {least:.4g}, trial "), (
+        "as it was measured, not as larger is better"
+    )
+    assert sweep.best(done).startswith("best: mean return ")
+    assert sweep.best(replace(done, search=None)) == ""
+
+
+def minutes(done: sweep_plan.Sweep) -> list[float]:
+    return [entry("", read_records(done.run(job).records_file)).value[1] for job in done.jobs]
