@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import cli, configs, sweep, sweep_plan, sweep_view
+from voltgym.experiments import cli, configs, sweep, sweep_plan, sweep_state, sweep_view
 from voltgym.experiments.launchers.processes import ProcessLauncher
 from voltgym.experiments.locks import alone, is_held
 from voltgym.experiments.records import read_records
@@ -173,10 +173,10 @@ def test_the_view_takes_what_it_can_read(tmp_path: Path) -> None:
     run.manifest_file.write_text(json.dumps({"status": "training", "started": "yesterday", "config": {}}))
     run.curve_file.write_text('{"steps": 1}\nno json\n3\n')
     with alone(run.path):
-        found = sweep_view.state(plan, plan.jobs[0])
+        found = sweep_state.state(plan, plan.jobs[0])
     assert (found.status, found.share) == ("training", 0.0)
     run.manifest_file.write_text(json.dumps({"status": "failed", "started": 3, "config": {}, "error": "two\nlines"}))
-    assert sweep_view.state(plan, plan.jobs[0]).said == "two lines"
+    assert sweep_state.state(plan, plan.jobs[0]).said == "two lines"
 
 
 def test_every_job_is_checked_before_the_first_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,11 +342,11 @@ def test_the_view_on_a_terminal_names_what_runs_and_what_failed(tmp_path: Path) 
 
     jobs = jobs_of([["seed=0"], ["seed=1"], ["seed=2"]])
     states = [
-        sweep_view.State(jobs[0], "finished", 10.0, 1.0, 0.0, result=("Time to target [min]", 30.5, "min")),
-        sweep_view.State(jobs[1], "training", 5.0, 0.5, 5.0, "reward 0.5"),
-        sweep_view.State(jobs[2], "failed", 1.0, said="VoltGymError: told to break"),
+        sweep_state.State(jobs[0], "finished", 10.0, 1.0, 0.0, result=("Time to target [min]", 30.5, "min")),
+        sweep_state.State(jobs[1], "training", 5.0, 0.5, 5.0, "reward 0.5"),
+        sweep_state.State(jobs[2], "failed", 1.0, said="VoltGymError: told to break"),
     ]
-    overview = sweep_view.Overview(states)
+    overview = sweep_state.Overview(states)
     console = Console(record=True, width=120, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(sweep_view.table(overview, 12))
     said = console.export_text()
