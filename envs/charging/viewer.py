@@ -91,6 +91,8 @@ class ProtocolViewer(Viewer):
     def __init__(self, limits: Limits, twin: ProtocolTwin) -> None:
         super().__init__(self.stages, self.headline)
         self.limits, self.twin = limits, twin
+        names = ("voltage_limit", "temperature_limit", "anode_limit", "target_soc")
+        self.charge = Limits(**{name: getattr(limits, name) for name in names})  # without a protocol's time to target
         self.edges = np.where(np.isfinite(twin.edges), twin.edges, limits.target_soc)
 
     def stages(self, trace: Trace) -> list[Panel]:
@@ -127,12 +129,12 @@ class ProtocolViewer(Viewer):
         for _, _, rows, measured in self.twin.pieces(flat, np.repeat(rates, cells, axis=0)):
             for j, i in enumerate(rows):
                 traces[i].append({name: values[j] for name, values in measured.items()})
-        return EpisodeViewer(self.limits).curves(min(traces, key=self._nearest))
+        return EpisodeViewer(self.charge).curves(min(traces, key=self._nearest))
 
     def _nearest(self, trace: Trace) -> float:
         """The smallest slack of a charge, in units of the objective's scales."""
-        slacks = self.limits.slacks(stacked(trace))
-        return min(float(slack.min()) / self.limits.scales[name] for name, slack in slacks.items())
+        slacks = self.charge.slacks(stacked(trace))
+        return min(float(slack.min()) / self.charge.scales[name] for name, slack in slacks.items())
 
     def __call__(self, trace: Trace) -> np.ndarray:
         """The protocol as (h, w, 3) uint8: the staircase, and below it a bar for the margin to each limit."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voltgym.envs.charging.objective import Limits
+from voltgym.envs.charging.objective import Limits, ProtocolObjective
 from voltgym.envs.charging.protocol_twin import ProtocolTwin
 from voltgym.envs.charging.viewer import EpisodeViewer, ProtocolViewer
 from voltgym.envs.plotting import Panel, line_chart, margin_text
@@ -69,7 +69,7 @@ def protocol(rates: list[float], socs: tuple[float, ...] = (0.1,)) -> tuple[Prot
     end, failure = twin.advance(start, np.array([rates]))
     assert not failure.any()
     trace = [{name: values[0] for name, values in twin.measure(state).items()} for state in (start, end)]
-    return ProtocolViewer(LIMITS, twin), start, trace
+    return ProtocolViewer(ProtocolObjective(voltage_limit=4.2), twin), start, trace
 
 
 @pytest.mark.parametrize("steps", [0, 1, 60])
