@@ -147,7 +147,7 @@ class ControlGate:
         return play(core, acting, list(range(n)), tolerances=self.tolerances, traces=traces)
 
     def traced(self, subject: Subject, row: Row) -> tuple[Episodes, list[dict[str, Any]], np.ndarray]:
-        """A row's scenario once more on the level that judges: the episode at its start, its trace, its first action."""
+        """A row's scenario again on the level that judges: the episode at its start, its trace, its first action."""
         core = self._core(subject, 1, self.judging(subject))
         core.scenario = Listed([row["scenario"], row["scenario"]])
         traces: list[list[dict[str, Any]]] = []
@@ -165,8 +165,8 @@ class ControlGate:
         if core is None:
             raise VoltGymError(
                 f"{subject.env_id} is a plain Gymnasium environment: it has no slacks that a gate could hold against "
-                "limits; compose it of a twin, a task and an objective (docs/bring-your-own.md), or name a gate of your "
-                "own by gate=NAME (docs/validate.md)"
+                "limits; compose it of a twin, a task and an objective (docs/bring-your-own.md), or name a gate of "
+                "your own by gate=NAME (docs/validate.md)"
             )
         return core
 

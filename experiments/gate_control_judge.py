@@ -63,10 +63,11 @@ def _observable(gate: ControlGate, subject: Subject) -> list[Check]:
     policy = subject.policy
     sees = getattr(policy, "information", "bms")
     fine = sees in gate.information
-    said = f"it acts on what a battery-management system measures (class {sees!r})"
+    allowed = ", ".join(gate.information)
+    said = f"it acts on what can be measured where it is deployed (class {sees!r})"
     if not fine:
-        said = f"it needs what no battery-management system measures (class {sees!r}, allowed {', '.join(gate.information)})"
-    return [Check("Information", fine, said, threshold=", ".join(gate.information), kind="validity")]
+        said = f"it needs what no battery-management system measures (class {sees!r}, allowed: {allowed})"
+    return [Check("Information", fine, said, threshold=allowed, kind="validity")]
 
 
 def _solved(gate: ControlGate, rows: Sequence[Row]) -> list[Check]:
@@ -74,7 +75,8 @@ def _solved(gate: ControlGate, rows: Sequence[Row]) -> list[Check]:
     bad = [row for row in rows if row["found"]["failure"] not in ("NONE", "LIMIT")]
     if not bad:
         return [Check("Solved", True, f"{gate.level} ran through in all {len(rows)} scenarios", kind="validity")]
-    said = f"{gate.level} ended with {bad[0]['found']['failure']} in {len(bad)} of {len(rows)} scenarios: not validated there"
+    how = f"{gate.level} ended with {bad[0]['found']['failure']}"
+    said = f"{how} in {len(bad)} of {len(rows)} scenarios: not validated there"
     return [Check("Solved", False, said, bad[0]["label"], threshold=0, kind="validity")]
 
 
@@ -112,11 +114,13 @@ def _useful(gate: ControlGate, use: str, value: Value) -> list[Check]:
     if least is None:
         return []
     if not math.isfinite(value.mean):
-        return [Check(value.name, False, "no drawn scenario reaches the goal: there is no value", kind="value")]
+        return [Check("Expected value", False, "no drawn scenario reaches the goal: there is no value", kind="value")]
     slowest = 60 * float(gate.value["charge"]) / least
     fine = value.mean <= slowest
     said = f"{value.mean:.1f} min expected, at most {slowest:.0f} are worth a controller"
-    return [Check(value.name, fine, said, margin=slowest - value.mean, unit="min", threshold=slowest, kind="value")]
+    return [
+        Check("Expected value", fine, said, margin=slowest - value.mean, unit="min", threshold=slowest, kind="value")
+    ]
 
 
 def _promised(gate: ControlGate, rows: Sequence[Row], name: str, direction: str) -> list[Check]:
@@ -143,7 +147,7 @@ def gap_of(gate: ControlGate, subject: Subject, rows: Sequence[Row], name: str) 
         return {"of": level, "text": f"it was made on {level} itself: there is no surrogate between"}
     out: dict[str, Any] = {"of": level, "against": gate.level, "scenarios": len(rows), "limits": {}}
     for limit in rows[0]["found"]["worst_slacks"] if rows else ():
-        if limit != COMPLETED:
+        if limit not in (COMPLETED, name):  # the value's own limit is told by the value
             out["limits"][limit] = _differences(rows, limit)
     both = [row for row in rows if row["found"]["goal_reached"] and row["promised"]["goal_reached"]]
     off = np.array(_values(both, "promised", name)) - np.array(_values(both, "found", name))
@@ -151,9 +155,12 @@ def gap_of(gate: ControlGate, subject: Subject, rows: Sequence[Row], name: str) 
     shares = [float(np.mean([row[where]["feasible"] for row in rows])) for where in ("promised", "found")]
     out["feasible"] = {"promised": shares[0], "found": shares[1]}
     worst = max(out["limits"].items(), key=lambda item: _scaled(item), default=None)
+    out["text"] = f"nothing that {level} said can be compared"
     if worst is not None and worst[1]["most"] is not None:
-        most = margin_text(worst[0], worst[1]["most"])
-        out["text"] = f"{level} was at most {most} too optimistic of the margin to {worst[0].split(' [')[0].lower()}"
+        most, what = margin_text(worst[0], worst[1]["most"]).lstrip("+"), worst[0].split(" [")[0].lower()
+        out["text"] = f"{level} was too optimistic by at most {most}, of the margin to the {what}"
+        if worst[1]["most"] <= 0:
+            out["text"] = f"{level} was nowhere too optimistic of a margin"
     return out
 
 
@@ -178,8 +185,8 @@ def _notes(
     gate: ControlGate, use: str, rows: Sequence[Row], tolerances: Mapping[str, float], share: Share
 ) -> list[str]:
     out = [
-        f"Corners are looked at and must hold; the share ({share.passed} of {share.of}) and the expected value count the "
-        "drawn scenarios only."
+        f"Corners are looked at and must hold; the share ({share.passed} of {share.of}) and the expected value count "
+        "the drawn scenarios only."
     ]
     beyond = [row for row in rows if row["case"].startswith(BEYOND)]
     if beyond:

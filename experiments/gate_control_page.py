@@ -25,13 +25,16 @@ KELVIN = 273.15
 UNITS = {"V": (1e3, "mV"), "K": (1.0, "K")}
 """How margins are drawn: times what, in which unit."""
 MOST_CURVES = 4
+DRAWN, CORNER = 0, 1
+"""Styles of dots."""
 
 
 def sections(gate: ControlGate, subject: Subject, rows: Sequence[Row], found: Judgement) -> list[page.Section]:
     """Where each limit stands, the charges behind it, and the gap."""
     own = [row for row in rows if not row["case"].startswith(BEYOND)]
-    limits = [check.limit for check in found.checks if check.limit in own[0]["found"]["worst_slacks"]]
-    tolerances = {check.limit: float(check.threshold or 0.0) for check in found.checks if check.limit in limits}
+    known = own[0]["found"]["worst_slacks"]
+    tolerances = {check.limit: float(check.threshold or 0.0) for check in found.checks if check.limit in known}
+    limits = list(tolerances)
     out = [page.Section("Where the limits stand", [_margins(own, limits, tolerances)])]
     beyond = [row for row in rows if row["case"].startswith(BEYOND)]
     if beyond:
@@ -58,10 +61,11 @@ def axis_of(rows: Sequence[Row]) -> tuple[str, list[float]]:
 def _margins(rows: Sequence[Row], limits: Sequence[str], tolerances: dict[str, float]) -> page.Figures:
     charts = [_margin(rows, name, tolerances[name]) for name in limits]
     caption = (
-        "A sign a scenario: what was left to the limit at its worst moment; below the line is beyond it. Drawn scenarios "
-        "and corners alike. A cross is beyond what is allowed."
+        "A sign a scenario: what was left to the limit at its worst moment. The line is what is allowed beyond it, and "
+        "what lies below is a cross."
     )
-    return page.Figures(charts, caption, [page.LIMIT, page.CROSS])
+    keys = [page.key("drawn", DRAWN), page.key("corner", CORNER), page.LIMIT, page.CROSS]
+    return page.Figures(charts, caption, keys)
 
 
 def _margin(rows: Sequence[Row], name: str, threshold: float) -> str:
@@ -69,10 +73,14 @@ def _margin(rows: Sequence[Row], name: str, threshold: float) -> str:
     x_name, xs = axis_of(rows)
     slack = [row["found"]["worst_slacks"].get(name) for row in rows]
     ys = [math.nan if s is None else times * s for s in slack]
-    series = [_dot(row["label"], x, y, y < times * threshold) for row, x, y in zip(rows, xs, ys, strict=True)]
+    series = [
+        _dot(row["label"], x, y, y < times * threshold, DRAWN if row["drawn"] else CORNER)
+        for row, x, y in zip(rows, xs, ys, strict=True)
+    ]
     finite = [y for y in ys if math.isfinite(y)] or [0.0]
-    room = 0.08 * (max(*finite, 0.0) - min(*finite, 0.0) or 1.0)
-    span = min(*finite, 0.0) - room, max(*finite, 0.0) + room
+    low, high = min(*finite, times * threshold, 0.0), max(*finite, 0.0)
+    room = 0.08 * (high - low or 1.0)
+    span = low - room, high + room
     x_span = min(xs) - 0.03 * (max(xs) - min(xs) or 1), max(xs) + 0.03 * (max(xs) - min(xs) or 1)
     bad = sum(y < times * threshold for y in finite)
     said = f"{bad} of {len(rows)} beyond" if bad else f"least {margin_text(name, min(finite) / times)}"
@@ -81,9 +89,9 @@ def _margin(rows: Sequence[Row], name: str, threshold: float) -> str:
     return draw(Chart(title, x_name, series, about, x_span, span, limit=times * threshold, note=said, height=130))
 
 
-def _dot(label: str, x: float, y: float, bad: bool) -> Series:
+def _dot(label: str, x: float, y: float, bad: bool, style: int) -> Series:
     said = f"{label}: {y:.4g}"
-    return Series(said, np.array([x]), np.array([math.nan if bad else y]), 0, marks=[(x, y)] if bad else [])
+    return Series(said, np.array([x]), np.array([math.nan if bad else y]), style, marks=[(x, y)] if bad else [])
 
 
 def _charges(gate: ControlGate, subject: Subject, rows: Sequence[Row], limits: Sequence[str]) -> page.Cards | None:
@@ -137,8 +145,8 @@ def _gap(rows: Sequence[Row], limits: Sequence[str], found: Judgement, level: st
     said = found.gap["of"]
     charts = [_against(rows, name, said, level) for name in limits if name in found.gap["limits"]]
     caption = (
-        f"A point a scenario: what {said} said was left to the limit, and what {level} says. On the line they agree; below "
-        f"it {said} was too optimistic."
+        f"A point a scenario: what {said} said was left to the limit, and what {level} says. On the line they agree; "
+        f"below it {said} was too optimistic."
     )
     return page.Figures(charts, caption, [page.key("agreement", 7)])
 
@@ -152,7 +160,7 @@ def _against(rows: Sequence[Row], name: str, said: str, level: str) -> str:
     high = max((max(a, b) for _, a, b in points), default=1.0)
     room = 0.06 * (high - low or 1.0)
     ends = np.array([low - room, high + room])
-    series = [Series("agreement", ends, ends, 7), *(_dot(label, a, b, False) for label, a, b in points)]
+    series = [Series("agreement", ends, ends, 7), *(_dot(label, a, b, False, DRAWN) for label, a, b in points)]
     off = [a - b for _, a, b in points] or [0.0]
     note = f"off by {np.mean(off):+.2g} on average, {max(off):+.2g} at most"
     title = f"{name.split(' [')[0]}: margin on {level} [{unit}]"
