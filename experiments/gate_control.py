@@ -172,6 +172,10 @@ class ControlGate:
 
     # -- what it says ----------------------------------------------------------------------------------------------
 
+    def enough(self, rows: Sequence[Row]) -> bool:
+        """Never: which limit fails where is part of the verdict."""
+        return False
+
     def judge(self, subject: Subject, rows: Sequence[Row]) -> Judgement:
         """See ``gate_control_judge.py``."""
         core = self._core(subject, 1, self.judging(subject))

@@ -53,16 +53,19 @@ class Kept:
 
 
 def computed(gate: Gate, subject: Subject, kept: Kept, progress: Progress) -> list[Row]:
-    """A row for every case, those that are kept as they are."""
+    """A row for every case, those that are kept as they are; no more once the gate has ``enough``."""
     groups = [list(group) for group in gate.cases(subject)]
     names = [name for group in groups for name in group]
-    known = kept.rows()
+    known = {name: row for name, row in kept.rows().items() if name in set(names)}
     progress.update(sum(name in known for name in names), len(names))
     for group in groups:
+        if gate.enough(list(known.values())):
+            progress.update(len(names), len(names))
+            break
         todo = [name for name in group if name not in known]
         if todo:
             new = gate.compute(subject, todo)
             kept.add(new)
             known |= {row["case"]: row for row in new}
             progress.update(sum(name in known for name in names), len(names))
-    return [kept.rows()[name] for name in names]
+    return [known[name] for name in names if name in known]

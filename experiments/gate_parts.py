@@ -105,6 +105,10 @@ class Gate(Protocol):
         """A row a case."""
         ...
 
+    def enough(self, rows: Sequence[Row]) -> bool:
+        """Whether the rows so far decide, so that no more need be computed."""
+        ...
+
     def judge(self, subject: Subject, rows: Sequence[Row]) -> Judgement:
         """What the rows say."""
         ...
