@@ -166,6 +166,10 @@ class EditTwin:
         values = np.where(failure[:, None] == 0, priced["priced"], np.nan)
         return {name: values[:, j] for j, name in enumerate(self.columns)}, failure
 
+    def described(self, designs: Sequence[str]) -> dict[str, np.ndarray]:
+        """(n,) by name what is shown of ``designs`` beside their properties. Free."""
+        return dict(self._describe(designs)) if self._describe else {}
+
     def _priced(self, keys: np.ndarray) -> tuple[State, np.ndarray]:
         new = [key for key in dict.fromkeys(keys) if key not in self._known]
         self.ledger.charge_designs(keys)
@@ -180,7 +184,7 @@ class EditTwin:
         found = self.model.predict(new)
         self.history += [key for key in new if key not in self._seen]
         self._seen.update(new)
-        extra = dict(self._describe(new)) if self._describe else {}
+        extra = self.described(new)
         self._extra = tuple(extra)
         table = np.column_stack([found.mean, found.std, found.domain, *extra.values()]).astype(float)
         embedding = self.embed(new) if self.embed else np.zeros((len(new), 0), dtype=np.float32)

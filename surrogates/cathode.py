@@ -19,6 +19,7 @@ from voltgym.surrogates.base import Failure, Prediction
 from voltgym.surrogates.cathode_features import NUMBERS, capacity, numbers
 from voltgym.surrogates.cathode_names import ENERGY, NAMES, VOLTAGE
 from voltgym.surrogates.gp import GaussianProcess
+from voltgym.surrogates.growing import Joint, joint
 from voltgym.surrogates.parts import Part
 
 VERSION = 1
@@ -67,6 +68,16 @@ class CathodeSurrogate:
         inside = np.minimum(table - self._low, self._high - table).min(axis=1, initial=0.1)
         failure = np.where(good, Failure.NONE, Failure.DOMAIN).astype(np.int8)
         return Prediction(mean, std, np.where(good, inside + 1e-9, -1.0), failure)
+
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """What is learned: the energy follows."""
+        return tuple(name for part in self.parts for name in part.names)
+
+    def joint(self, designs: Sequence[Any] | np.ndarray) -> list[Joint]:
+        """What is expected of ``designs`` (n keys) together, of each of ``latent``."""
+        table, _ = numbers(designs)
+        return [joint(part, np.zeros((len(table), 0), np.uint8), table) for part in self.parts]
 
     def embed(self, designs: Sequence[str]) -> np.ndarray:
         """(n, 7) float32: the numbers of a design, from 0 to 1."""

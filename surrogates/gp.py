@@ -22,6 +22,9 @@ from voltgym.surrogates.gp_spread import explained, projection
 from voltgym.surrogates.splits import Scaler
 from voltgym.surrogates.tanimoto import Known, tanimoto
 
+NOISY, QUIET = (-2.0, -2.5, 1.0), (-5.0, -6.0, 2.0)
+"""Of the logarithm of the noise: where a search for it begins, and the mean and the spread of what is expected."""
+
 
 class GaussianProcess:
     """Values from counts and numbers, with the noise of the data.
@@ -32,10 +35,21 @@ class GaussianProcess:
         rate: its learning rate.
         most: rows for the search for hyper-parameters; all are used to predict.
         rank: rows that spreads are projected on, at most.
+        quiet: the data are of a computation that has hardly any noise; the search begins there.
     """
 
-    def __init__(self, *, seed: int = 0, steps: int = 80, rate: float = 0.1, most: int = 1000, rank: int = 256) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 80,
+        rate: float = 0.1,
+        most: int = 1000,
+        rank: int = 256,
+        quiet: bool = False,
+    ) -> None:
         self.seed, self.steps, self.rate, self.most, self.rank = seed, steps, rate, most, rank
+        self.quiet = quiet
         self._kept: dict[str, np.ndarray] = {}
         self._inputs = self._outputs = Scaler(np.zeros(1), np.ones(1))
 
@@ -51,7 +65,8 @@ class GaussianProcess:
         x, target = self._scaled(numbers), self._outputs(y)
         similar = tanimoto(counts, counts) if counts.shape[1] else np.zeros((len(x), len(x)), np.float32)
         rows = np.random.default_rng(self.seed).permutation(len(x))[: self.most]
-        found = _search(similar[np.ix_(rows, rows)], x[rows], target[rows], self.steps, self.rate)
+        noise = QUIET if self.quiet else NOISY
+        found = _search(similar[np.ix_(rows, rows)], x[rows], target[rows], self.steps, self.rate, noise)
         self._kept = {**found, "counts": counts.astype(np.uint8), "numbers": x}
         self._prepare()
         k = self._kernel(similar, x).astype(float)
@@ -101,6 +116,41 @@ class GaussianProcess:
         std = np.sqrt(np.maximum(left, kept["noise"]))  # never surer than the data are
         return mean * self._outputs.scale + self._outputs.mean, std[:, None] * self._outputs.scale
 
+    def joint(self, counts: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, m) means and (m, n, n) covariances, exact, of what lies under the noise: for whoever chooses a batch."""
+        x, kept = self._scaled(numbers), self._kept
+        mine = self._matrix(self.counts, kept["numbers"], self.counts, kept["numbers"])
+        across = self._matrix(counts, x, self.counts, kept["numbers"])
+        own = self._matrix(counts, x, counts, x)
+        lower = np.linalg.cholesky(mine + float(kept["noise"]) * np.eye(len(mine)))
+        told = np.linalg.solve(lower, across.T)
+        covariance = own - told.T @ told
+        mean = (across @ kept["alpha"]) * self._outputs.scale + self._outputs.mean
+        return mean, covariance * np.square(self._outputs.scale)[:, None, None]
+
+    def left_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n, m) errors and standard deviations of every row as the others predict it, lengths and noise kept.
+
+        From the inverse of the kernel matrix (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning,
+        equations 5.10 to 5.12; from memory).
+        """
+        kept = self._kept
+        mine = self._matrix(self.counts, kept["numbers"], self.counts, kept["numbers"])
+        precision = np.diag(np.linalg.inv(mine + float(kept["noise"]) * np.eye(len(mine))))
+        error = -kept["alpha"] / precision[:, None] * self._outputs.scale
+        return error, np.sqrt(1 / precision)[:, None] * self._outputs.scale
+
+    def _matrix(self, counts: np.ndarray, x: np.ndarray, other: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """(n, m) of the kernel between rows, in double precision."""
+        out = np.zeros((len(x), len(y)))
+        if self.counts.shape[1]:
+            out += float(self._kept["similar scale"]) * tanimoto(counts, other)
+        if y.shape[1]:
+            u, v = (a.astype(float) / self._kept["lengths"] for a in (x, y))
+            apart = (u * u).sum(axis=1)[:, None] + (v * v).sum(axis=1) - 2 * u @ v.T
+            out += float(self._kept["number scale"]) * np.exp(-0.5 * np.maximum(apart, 0))
+        return out
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that predicts, by name."""
         scalers = {"input mean": self._inputs.mean, "input scale": self._inputs.scale}
@@ -127,14 +177,16 @@ class GaussianProcess:
         return cls.build(read_arrays(path))
 
 
-def _search(similar: np.ndarray, x: np.ndarray, y: np.ndarray, steps: int, rate: float) -> dict[str, np.ndarray]:
+def _search(
+    similar: np.ndarray, x: np.ndarray, y: np.ndarray, steps: int, rate: float, noise: tuple[float, float, float]
+) -> dict[str, np.ndarray]:
     """Scales, length scales and noise that make the data most likely, with mild priors that keep them in sight."""
     import torch
     from gpytorch.distributions import MultivariateNormal
 
     k0, xs, ys = (torch.tensor(np.asarray(a, dtype=float)) for a in (similar, x, y))
     raw = torch.zeros(3 + x.shape[1], dtype=torch.double)
-    raw[2], raw[3:] = -2.0, 1.0  # the noise starts small and the lengths long
+    raw[2], raw[3:] = noise[0], 1.0  # the noise starts small and the lengths long
     raw.requires_grad_()
     adam = torch.optim.Adam([raw], lr=rate)
 
@@ -148,7 +200,8 @@ def _search(similar: np.ndarray, x: np.ndarray, y: np.ndarray, steps: int, rate:
     for _ in range(steps):
         adam.zero_grad()
         likelihood = MultivariateNormal(torch.zeros_like(ys.T), kernel(torch.exp(raw))).log_prob(ys.T).mean()
-        prior = -0.5 * (raw[:2] ** 2).sum() - 0.5 * ((raw[3:] - 1.0) ** 2).sum() - 0.5 * (raw[2] + 2.5) ** 2
+        prior = -0.5 * (raw[:2] ** 2).sum() - 0.5 * ((raw[3:] - 1.0) ** 2).sum()
+        prior = prior - 0.5 * ((raw[2] - noise[1]) / noise[2]) ** 2
         (-(likelihood + prior) / len(ys)).backward()
         adam.step()
     last = torch.exp(raw).detach().numpy()

@@ -20,9 +20,10 @@ from voltgym.surrogates import parts
 from voltgym.surrogates.base import Failure, Prediction
 from voltgym.surrogates.ensemble import Ensemble
 from voltgym.surrogates.gp import GaussianProcess
+from voltgym.surrogates.growing import Joint, joint
 from voltgym.surrogates.parts import Part
 from voltgym.surrogates.solvent_features import BITS, DESCRIPTORS, features
-from voltgym.surrogates.solvent_names import NAMES
+from voltgym.surrogates.solvent_names import ELECTRONIC, NAMES
 from voltgym.surrogates.tanimoto import Known
 
 VERSION = 2
@@ -60,6 +61,8 @@ class SolventSurrogate:
     """
 
     names: tuple[str, ...] = NAMES
+    latent: tuple[str, ...] = ELECTRONIC
+    """What physics can compute, and a loop learns from it."""
     least_similarity = LEAST_SIMILARITY
     embedding = FOLDED + len(DESCRIPTORS)
     """The length of :meth:`embed`."""
@@ -101,6 +104,12 @@ class SolventSurrogate:
         inside = self._nearest(seen.similar) - self.least_similarity
         domain = np.where(seen.good, np.minimum(inside, -self._excess(seen.numbers)), -1.0)
         return Prediction(mean, std, domain, np.where(seen.good, Failure.NONE, Failure.DOMAIN).astype(np.int8))
+
+    def joint(self, designs: Sequence[Any] | np.ndarray) -> list[Joint]:
+        """What is expected of ``designs`` (n SMILES) together, of each of ``latent``; not corrected."""
+        seen = self._seen(designs)
+        of = {part.names[0]: part for part, _, _ in self._processes}
+        return [joint(of[name], seen.counts, seen.numbers) for name in self.latent]
 
     def _seen(self, designs: Sequence[Any] | np.ndarray) -> Seen:
         """What is learned from, of these molecules; those of the last call are kept, since several ask in turn."""
@@ -154,6 +163,11 @@ class SolventSurrogate:
         numbers = numbers[:, : len(DESCRIPTORS)]
         folded = counts.reshape(len(counts), BITS // FOLDED, FOLDED).sum(axis=1)
         return np.concatenate([folded, (numbers - self._low) / self._scale], axis=1).astype(np.float32)
+
+    def replaced(self, models: Sequence[Part], card: Mapping[str, Any]) -> Self:
+        """The same with other models: what counts as alike, and the range of descriptors, stay."""
+        counts = self._counts
+        return type(self)(models, counts["measured"], counts["computed"], self._low, self._high, card)
 
     # -- on the disk -----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voltgym.envs.errors import VoltGymError
+from voltgym.envs.imagine import Complete, Completion
 from voltgym.surrogates.base import Prediction
 from voltgym.surrogates.cathode_features import NUMBERS, capacity, numbers
 from voltgym.surrogates.cathode_names import ENERGY, VOLTAGE
@@ -74,9 +75,36 @@ class Corrected:
     def predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
         """(n, 3) means and standard deviations; the spread is the model's."""
         found = self.model.predict(designs)
-        table, _ = numbers(designs)
-        volts = self.line.mean(table[:, len(NUMBERS) - 1])
+        volts, energy = self._added(designs)
         mean = np.array(found.mean, dtype=float)
         mean[:, self.names.index(VOLTAGE)] += volts
-        mean[:, self.names.index(ENERGY)] += volts * capacity(table)
+        mean[:, self.names.index(ENERGY)] += energy
         return Prediction(mean, found.std, found.domain, found.failure)
+
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """The model's: what is learned is not corrected."""
+        return tuple(self.model.latent)
+
+    def learnable(self, designs: Sequence[str]) -> np.ndarray:
+        """The model's."""
+        return np.asarray(self.model.learnable(designs))
+
+    def completion(self, designs: Sequence[str]) -> Completion:
+        """The model's, corrected."""
+        whole, (volts, energy) = self.model.completion(designs), self._added(designs)
+
+        def complete(latent: np.ndarray, places: np.ndarray) -> Complete:
+            found = whole(latent, places)
+            mean = found.mean.copy()
+            mean[..., self.names.index(VOLTAGE)] += volts[places]
+            mean[..., self.names.index(ENERGY)] += energy[places]
+            return Complete(mean, found.std, found.domain)
+
+        return complete
+
+    def _added(self, designs: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) twice: what is added to the voltage and to the energy."""
+        table, _ = numbers(designs)
+        volts = self.line.mean(table[:, len(NUMBERS) - 1])
+        return volts, volts * capacity(table)

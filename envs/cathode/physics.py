@@ -7,6 +7,7 @@ experiment.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from voltgym.envs.cathode.potential import SEVENNET, calculator, label
 from voltgym.envs.cathode.relax import TIMED_OUT, Relaxed, reference, relax
 from voltgym.envs.cathode.structure import build
 from voltgym.envs.errors import VoltGymError
+from voltgym.envs.imagine import Complete, Completion
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.store import Store
 from voltgym.surrogates.base import Failure, Prediction
@@ -199,6 +201,29 @@ class CathodePhysics:
             table = np.array([[one[name] for name in self.names] for one in found if one is not None])
             mean[i], std[i] = table.mean(axis=0), table.std(axis=0, ddof=1) if len(table) > 1 else 0.0
         return Prediction(mean, std, np.zeros(len(designs)), failure)
+
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """What a surrogate learns: the energy follows from the voltage."""
+        return VOLTAGE, VOLUME
+
+    def learnable(self, designs: Sequence[str]) -> np.ndarray:
+        """(n, 2) of ``latent``, NaN where a design failed; not charged."""
+        spent = Counter(self.ledger.spent)
+        found = self.predict(designs).mean
+        self.ledger.spent = spent
+        return found[:, [self.names.index(name) for name in self.latent]]
+
+    def completion(self, designs: Sequence[str]) -> Completion:
+        """From the two of ``latent`` to all three."""
+        per_volt = capacity(numbers(designs)[0])
+
+        def complete(latent: np.ndarray, places: np.ndarray) -> Complete:
+            volts, volume = latent[..., 0], latent[..., 1]
+            mean = np.stack([volts, volts * per_volt[places], volume], axis=-1)
+            return Complete(mean, np.zeros_like(mean), np.zeros(len(places)))
+
+        return complete
 
     def _of_start(self, design: Design, start: int) -> dict[str, float] | None:
         curve = self.curve(design.composition, start)

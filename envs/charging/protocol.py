@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 
 from voltgym.envs.charging.objective import ProtocolObjective
+from voltgym.envs.charging.protocol_learned import learned_protocol_twin
 from voltgym.envs.charging.protocol_twin import ProtocolTwin
 from voltgym.envs.charging.scenario import splits
 from voltgym.envs.charging.tractable import GreedyMinutes
@@ -20,7 +21,7 @@ from voltgym.envs.charging.twins import make_twin
 from voltgym.envs.charging.viewer import ProtocolViewer
 from voltgym.envs.contracts import Measured, Scenario
 from voltgym.envs.core import Parts, entry_points
-from voltgym.envs.errors import number, whole_number
+from voltgym.envs.errors import VoltGymError, number, whole_number
 from voltgym.envs.scenario import pick_split
 from voltgym.surrogates.base import State
 
@@ -73,6 +74,8 @@ def parts(
     target_soc: float = 0.8,
     penalty: float = 0.1,
     ageing_cycles: int = 0,
+    property_model: str = "twin",
+    k: float = 0.0,
 ) -> Parts:
     """Twin, task, objective, scenario and viewer of a protocol design.
 
@@ -89,6 +92,9 @@ def parts(
         target_soc: where the charge ends, of each cell's own capacity.
         penalty: reward lost per unit of violation (10 mV, 1 K, 10 mV of anode potential).
         ageing_cycles: report the capacity that PyBaMM's OKane2022 loses in so many cycles of the protocol (0: do not).
+        property_model: ``twin`` runs the charge; ``surrogate``, or a folder of weights, looks it up in what was learned
+            of whole protocols, of one cell in the nominal scenario.
+        k: pessimism, in standard deviations, where there are any.
     """
     stages, cells = whole_number("stages", stages, most=1000), whole_number("cells", cells, most=10_000)
     ageing_cycles = whole_number("ageing_cycles", ageing_cycles, least=0, most=10_000)
@@ -103,16 +109,26 @@ def parts(
     )
     inner = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads)
     protocol = ProtocolTwin(inner, stages=stages, target_soc=target_soc)
-    twin: Any = protocol
+    task_of: dict[str, Any] = {
+        "stages": stages,
+        "cells": cells,
+        "split": split,
+        "target_soc": target_soc,
+        "cell": str(cell),
+    }
+    learned = learned_protocol_twin(property_model, **task_of)
+    twin: Any = learned or protocol
+    if learned and ageing_cycles:
+        raise VoltGymError("ageing_cycles is for property_model='twin'; expected 0 with a surrogate")
     if ageing_cycles:
         from voltgym.envs.charging.ageing import AgeingReport
 
         twin = AgeingReport(twin, cycles=ageing_cycles)
     task = ProtocolTask(stages=stages, min_c_rate=min_c_rate, max_c_rate=max_c_rate)
-    limits = {"voltage_limit": inner.cell.upper_voltage, "target_soc": target_soc}
+    limits = {"voltage_limit": inner.cell.upper_voltage, "target_soc": target_soc, "k": k}
     objective = ProtocolObjective(penalty=penalty, ageing=ageing_cycles > 0, **limits)
     scenario = Group(pick_split(splits(GreedyMinutes(cell)), split), cells)
-    return Parts(twin, task, objective, scenario, ProtocolViewer(objective, protocol))
+    return Parts(twin, task, objective, scenario, None if learned else ProtocolViewer(objective, protocol))
 
 
 make, make_vec = entry_points(parts, env_id="VoltGym/ProtocolDesign-v0", max_steps=1)

@@ -10,6 +10,7 @@ import numpy as np
 from voltgym.envs.charging.objective import TIME_TO_TARGET
 from voltgym.envs.contracts import Measured
 from voltgym.surrogates.base import State, put, take
+from voltgym.surrogates.protocol import of_stage
 
 _LONGEST_STRIDE = 60.0  # [s] a stage is cut into pieces no longer than this, so that extremes are seen
 
@@ -20,15 +21,15 @@ EXTREMES = {
     "Maximum temperature [K]": np.maximum,
     "Minimum anode potential [V]": np.minimum,
 }
-"""What is kept of a whole protocol, and how two pieces of it combine."""
+"""What is kept of every stage of a protocol, and how two pieces of it combine."""
 
 
 class ProtocolTwin:
     """Runs an action (N, stages) of C-rates on ``cells`` cells each with a cell twin, to the target SOC or ``longest``.
 
     Stage i lasts while the SOC counted on nominal capacity is in window i; the target is the cell's own SOC. The state
-    of the cells is stored as (N, cells, ...). What is measured is the worst over the cells, the time that of the
-    slowest.
+    of the cells is stored as (N, cells, ...). What is measured is the worst over the cells, of each stage and of all of
+    them, and the time is that of the slowest.
     """
 
     def __init__(
@@ -53,18 +54,18 @@ class ProtocolTwin:
         """The whole protocol. A row fails with the first failure among its cells."""
         n, cells = state["Reached"].shape
         flat = self.cells(state)
-        extremes = {name: state[name].reshape(-1).copy() for name in EXTREMES}
+        extremes = {name: state[name].reshape(n * cells, -1).copy() for name in EXTREMES}
         failure = np.zeros(n * cells, dtype=np.int8)
         for piece in self.pieces(flat, np.repeat(action, cells, axis=0)):
-            flat, failure, rows, measured = piece
+            stage, flat, failure, rows, measured = piece
             for name, worse in EXTREMES.items():
-                extremes[name][rows] = worse(extremes[name][rows], measured[name])
+                extremes[name][rows, stage] = worse(extremes[name][rows, stage], measured[name])
         by_row = failure.reshape(n, cells)
         first = by_row[np.arange(n), np.argmax(by_row != 0, axis=1)]
         return self._finish(flat, n, extremes) | {"rates": action.copy()}, first
 
-    def pieces(self, flat: State, rates: np.ndarray) -> Iterator[tuple[State, np.ndarray, np.ndarray, Measured]]:
-        """Run rates (M, stages) on M cells, yielding (state, failure (M,), rows that moved, what they measured)."""
+    def pieces(self, flat: State, rates: np.ndarray) -> Iterator[tuple[int, State, np.ndarray, np.ndarray, Measured]]:
+        """Run rates (M, stages) on M cells; yields stage, state, failure (M,), rows that moved, what they measured."""
         failure = np.zeros(len(rates), dtype=np.int8)
         for stage in range(self.stages):
             while True:
@@ -76,7 +77,7 @@ class ProtocolTwin:
                 new, failure[rows] = self.twin.advance(take(flat, rows), rates[rows, stage], stride)
                 moved = failure[rows] == 0
                 flat = put(flat, rows[moved], take(new, moved))
-                yield flat, failure.copy(), rows[moved], take(self.twin.measure(take(flat, rows)), moved)
+                yield stage, flat, failure.copy(), rows[moved], take(self.twin.measure(take(flat, rows)), moved)
 
     def _seconds(self, m: Measured, rate: np.ndarray, edge: float) -> np.ndarray:
         """How long a stage goes on: to the end of its window, to the target, or to the end of the time."""
@@ -88,7 +89,9 @@ class ProtocolTwin:
 
     def measure(self, state: State) -> Measured:
         """The worst over the cells; ``"Reached"`` is 1 where all of them are full."""
-        worst = {name: worse.reduce(state[name], axis=1) for name, worse in EXTREMES.items()}
+        each = {name: worse.reduce(state[name], axis=1) for name, worse in EXTREMES.items()}
+        worst = {name: worse.reduce(each[name], axis=1) for name, worse in EXTREMES.items()}
+        worst |= {of_stage(name, i + 1): each[name][:, i] for name in EXTREMES for i in range(self.stages)}
         rates = {f"C-rate of stage {i + 1}": state["rates"][:, i] for i in range(self.stages)}
         cells = {
             "Ambient temperature [K]": state["Ambient"].mean(axis=1),
@@ -109,7 +112,7 @@ class ProtocolTwin:
         reached = m["SOC"] >= self.target_soc - 1e-9
         late = self.longest * (1 + self.target_soc - m["SOC"]) * (m["Time [s]"] > 0)  # nothing is late before it began
         kept = {_CELL + name: values for name, values in flat.items()} | {
-            **{name: m[name] for name in EXTREMES},
+            **{name: np.tile(m[name][:, None], self.stages) for name in EXTREMES},
             **extremes,
             "Ambient": m["Ambient temperature [K]"],
             "End SOC": m["SOC"],

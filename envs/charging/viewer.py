@@ -126,7 +126,7 @@ class ProtocolViewer(Viewer):
         cells = len(next(iter(flat.values())))
         start = self.twin.twin.measure(flat)
         traces = [[{name: values[i] for name, values in start.items()}] for i in range(cells)]
-        for _, _, rows, measured in self.twin.pieces(flat, np.repeat(rates, cells, axis=0)):
+        for _, _, _, rows, measured in self.twin.pieces(flat, np.repeat(rates, cells, axis=0)):
             for j, i in enumerate(rows):
                 traces[i].append({name: values[j] for name, values in measured.items()})
         return EpisodeViewer(self.charge).curves(min(traces, key=self._nearest))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voltgym.envs.errors import VoltGymError
+from voltgym.envs.imagine import Complete, Completion
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.levels import level_and_weights
 from voltgym.envs.solvent.families import correct, digest
@@ -63,6 +64,44 @@ class SolventProperties:
         """(n, 9) means and standard deviations; a molecule that the physics cannot do fails."""
         self.ledger.charge("surrogate_calls", len(designs))
         return self._predict(designs)
+
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """What the physics computes, and a surrogate learns from it."""
+        return () if self.physics is None else self.physics.names
+
+    def learnable(self, designs: Sequence[str]) -> np.ndarray:
+        """(n, 4) what the physics says, before any correction, NaN where a molecule failed; not charged."""
+        if self.physics is None:
+            raise VoltGymError("property_model='surrogate' is no physics: there is nothing to learn from it")
+        spent = Counter(self.ledger.spent)
+        found = self.physics.predict(designs).mean
+        self.ledger.spent = spent
+        return found
+
+    def completion(self, designs: Sequence[str]) -> Completion:
+        """From the four of ``latent`` to all nine, corrected as on this level."""
+        found = self.surrogate.predict(designs)
+        line = [self._corrected(designs, value) for value in (0.0, 1.0)]
+        (offset, spread), slope = line[0], line[1][0] - line[0][0]
+        mean, std = found.mean.copy(), found.std.copy()
+        std[:, self._places] = spread
+
+        def complete(latent: np.ndarray, places: np.ndarray) -> Complete:
+            times = (len(latent), 1, 1)
+            whole = np.tile(mean[places], times)
+            whole[..., self._places] = offset[places] + slope[places] * latent
+            return Complete(whole, np.tile(std[places], times), found.domain[places])
+
+        return complete
+
+    def _corrected(self, designs: Sequence[str], value: float) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 4) twice: what the physics' properties and their spreads become if each of them is ``value``."""
+        names = self.latent
+        mean, std = np.full((len(designs), len(names)), value), np.zeros((len(designs), len(names)))
+        if self.physics is not None and self.physics.corrected:
+            correct(names, designs, mean, std)
+        return mean, std
 
     def _predict(self, designs: Sequence[Any] | np.ndarray) -> Prediction:
         found = self.surrogate.predict(designs)
