@@ -96,7 +96,8 @@ def part(config: Mapping[str, Any], seed: int, k: int) -> dict[str, pa.Table]:
 
 def aged(config: Mapping[str, Any], about: Mapping[str, np.ndarray], numbers: np.ndarray) -> tuple[pa.Table, pa.Table]:
     """Cycle cells; a table with a row a check-up, and one with a row a cell."""
-    from voltgym.envs.charging.cycling import Cells, Curve, Protocol, check_up, cycle
+    from voltgym.envs.charging.cycling import Protocol, check_up, cycle
+    from voltgym.envs.charging.cycling_cells import Cells, Curve
 
     how = Protocol(*(about[name] for name in Protocol._fields))
     cells, rows = Cells({**about, "Initial SOC": np.array(0.3)}, len(numbers)), []

@@ -7,7 +7,8 @@ import pybamm
 import pytest
 
 from voltgym.envs.charging import cycling_model as model
-from voltgym.envs.charging.cycling import CHECK_RATE, Cells, Curve, Protocol, check_up, cycle, hold, hold_voltage
+from voltgym.envs.charging.cycling import CHECK_RATE, Protocol, check_up, cycle, hold, hold_voltage
+from voltgym.envs.charging.cycling_cells import Cells, Curve
 from voltgym.envs.charging.scaling import scaled
 
 FACTORS = {
