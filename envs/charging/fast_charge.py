@@ -31,6 +31,7 @@ def parts(
     target_soc: float = 0.8,
     penalty: float = 0.03,
     margin: float = 0.0,
+    k: float = 0.0,
     device: str = "numpy",
 ) -> Parts:
     """Twin, task, objective, scenario and viewer of a fast charge.
@@ -47,6 +48,7 @@ def parts(
         target_soc: where the charge ends, as a fraction of the cell's own capacity.
         penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
+        k: by how many of its standard deviations a learned twin's limits are taken worse than it says; physics has none.
         device: of a learned twin: ``numpy``, or a device of torch such as ``cpu`` or ``cuda``. Physics runs on CPUs.
     """
     twin = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads, device=device)
@@ -54,7 +56,7 @@ def parts(
     task = FastChargeTask(
         voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc
     )
-    objective = FastChargeObjective(penalty=penalty, margin=margin, voltage_limit=limit, target_soc=target_soc)
+    objective = FastChargeObjective(penalty=penalty, margin=margin, k=k, voltage_limit=limit, target_soc=target_soc)
     return Parts(twin, task, objective, pick_split(splits(GreedyMinutes(cell)), split), EpisodeViewer(objective))
 
 

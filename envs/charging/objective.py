@@ -10,6 +10,8 @@ from voltgym.envs.errors import number
 VOLTAGE, TEMPERATURE, ANODE = "Voltage [V]", "Temperature [K]", "Anode potential [V]"
 TIME_TO_TARGET = "Time to target [min]"
 CAPACITY_LOSS = "Capacity loss [A.h]"
+EXTREMES = ("Maximum voltage [V]", "Maximum temperature [K]", "Minimum anode potential [V]")
+"""What the slacks are of, in their order."""
 STEP_COST = 0.01
 GOAL_BONUS = 0.5
 WORST_PENALTY = 0.1
@@ -18,7 +20,9 @@ WORST_PENALTY = 0.1
 class Limits:
     """The limits of a charge as slacks, >= 0 where feasible, over the last step; and the margin that ends an episode.
 
-    Plating of lithium becomes possible where the anode potential against Li/Li+ falls below zero.
+    Plating of lithium becomes possible where the anode potential against Li/Li+ falls below zero. Where a twin says how
+    sure it is (``"<name> std"``: a learned one does, physics does not), each slack is taken ``k`` standard deviations
+    worse than measured.
     """
 
     scales = {VOLTAGE: 0.01, TEMPERATURE: 1.0, ANODE: 0.01}  # noqa: RUF012  # one unit: a violation nobody would wave through
@@ -33,17 +37,23 @@ class Limits:
         temperature_limit: float = 318.15,
         anode_limit: float = 0.0,
         target_soc: float = 0.8,
+        k: float = 0.0,
     ) -> None:
         self.voltage_limit, self.temperature_limit, self.anode_limit = voltage_limit, temperature_limit, anode_limit
         self.target_soc = target_soc
+        self.k = number("k", k, "a number of standard deviations >= 0")
 
     def slacks(self, measured: Measured) -> dict[str, np.ndarray]:
         """(N,) what was left to each limit at the worst moment of the last step [V], [K], [V]."""
-        return {
+        slacks = {
             VOLTAGE: self.voltage_limit - measured["Maximum voltage [V]"],
             TEMPERATURE: self.temperature_limit - measured["Maximum temperature [K]"],
             ANODE: measured["Minimum anode potential [V]"] - self.anode_limit,
         }
+        if not self.k:
+            return slacks
+        doubts = zip(slacks, EXTREMES, strict=True)
+        return {name: slacks[name] - self.k * measured.get(f"{worst} std", 0.0) for name, worst in doubts}
 
     def broken(self, measured: Measured) -> np.ndarray:
         """(N,) a slack is beyond its hard margin (0.3 V, 20 K, 0.3 V)."""
