@@ -60,7 +60,7 @@ def play(twin: Any, config: Mapping[str, Any], drawn: list[Drawn]) -> Columns:
         new, failure = twin.advance(state, action)
         after = twin.measure(new)
         failure = np.where((failure == Failure.NONE) & limits.broken(after), Failure.LIMIT, failure)
-        kept.append(_rows(alive, k, action, measured, after, limits, failure))
+        kept.append(step_rows(alive, k, action, measured, after, limits, failure))
         go = (failure == Failure.NONE) & (after["SOC"] < config["stop_soc"])
         alive, held, state, measured = alive[go], held[go], take(new, go), take(after, go)
         if not alive.size:
@@ -69,9 +69,10 @@ def play(twin: Any, config: Mapping[str, Any], drawn: list[Drawn]) -> Columns:
     return take(whole, np.lexsort((whole["step"], whole["episode"])))
 
 
-def _rows(
+def step_rows(
     alive: np.ndarray, k: int, action: np.ndarray, before: State, after: State, limits: Limits, failure: np.ndarray
 ) -> Columns:
+    """What step ``k`` of the episodes ``alive`` (n,) is as rows, by column of ``step_columns``."""
     lost = (failure != Failure.NONE) & (failure != Failure.LIMIT)
     out = {"episode": alive, "step": np.full(len(alive), k), "C-rate": action}
     out |= {name: before[name] for name in STATE}

@@ -52,7 +52,7 @@ def run(*, seeds: int, out: Path | None, cell: str, fidelity: str, sets: str, ep
         raise VoltGymError(f"seeds is {seeds}; the learned twin is judged on sets of its own, so leave seeds=1")
     if out is None and (cell, fidelity) != ("LGM50", "SPMe"):
         raise VoltGymError(f"the shipped twin is of LGM50 and SPMe, not of {cell} and {fidelity}; add out=FOLDER")
-    plan, begin = _plan(how), time.monotonic()
+    plan, begin = plan_of(how), time.monotonic()
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - begin:6.0f} s  {text}", flush=True)
@@ -87,12 +87,12 @@ def finish(weights: Weights, found: Material, plan: Mapping[str, Any], out: Path
     from voltgym.surrogates.charging_measured import SPREAD
     from voltgym.surrogates.charging_scores import calibrated, depleted, residuals
 
-    ranges = _ranges(told(found.folders["train"])["config"], found.whole)
+    ranges = ranges_of(told(found.folders["train"])["config"], found.whole)
     held = residuals(weights, found.whole.some(found.held), ranges)
     regions = _regions({name: values[found.held] for name, values in found.episodes.items()})
     factor, base = calibrated(held.of(regions["10 to 35 C, new"][held.episode]))
     card = {
-        "cell": _cell(found) | {"depleted": depleted(weights, found.whole.some(found.held))},
+        "cell": cell_of(found) | {"depleted": depleted(weights, found.whole.some(found.held))},
         "range": ranges,
         "factor": dict(zip(SPREAD, factor.tolist(), strict=True)),
         "base": dict(zip(SPREAD, base.tolist(), strict=True)),
@@ -113,7 +113,7 @@ def finish(weights: Weights, found: Material, plan: Mapping[str, Any], out: Path
     write_text(out / "MODEL_CARD.md", charging_card.card(card, twin.digest))
 
 
-def _cell(found: Material) -> dict[str, Any]:
+def cell_of(found: Material) -> dict[str, Any]:
     """What the twin must know of the cell."""
     cell = found.cell
     return found.numbers | {
@@ -128,7 +128,7 @@ def _cell(found: Material) -> dict[str, Any]:
     }
 
 
-def _plan(how: Mapping[str, Any]) -> Any:
+def plan_of(how: Mapping[str, Any]) -> Any:
     """The training that the config describes, or an error that says what is wrong with it."""
     from voltgym.surrogates.charging_fit import Plan
 
@@ -187,7 +187,7 @@ def _regions(rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def _ranges(config: Mapping[str, Any], whole: Runs) -> dict[str, list[float]]:
+def ranges_of(config: Mapping[str, Any], whole: Runs) -> dict[str, list[float]]:
     """What was learned from, by name: the ranges of the config, and of the SOC and temperatures that came of them."""
     pairs: dict[str, Sequence[float]] = {"Ambient temperature [K]": [273.15 + c for c in config["ambient_c"]]}
     for name in config["spread"]:

@@ -73,13 +73,28 @@ class Sampler:
         return [z[e, longer], soc[e, longer], outputs[e, k], rates[e, k], past[e, k], given[e[..., 0]]]
 
 
-def fit(data: Runs, rest: np.ndarray, ampere: float, plan: Plan, tell: Callable[[str], Any] = print) -> Weights:
-    """Weights in numpy. ``rest`` is the table of potentials at rest, ``ampere`` the current of 1C [A]."""
+def fit(
+    data: Runs,
+    rest: np.ndarray,
+    ampere: float,
+    plan: Plan,
+    tell: Callable[[str], Any] = print,
+    begin_with: Weights | None = None,
+) -> Weights:
+    """Weights in numpy. ``rest`` is the table of potentials at rest, ``ampere`` the current of 1C [A].
+
+    ``begin_with`` are weights to go on from, with their own scales and table; ``plan`` then only says how long.
+    """
     import torch
 
     torch.manual_seed(plan.seed)
+    if begin_with is not None:
+        plan = plan._replace(members=len(begin_with.layers[0][0]))
     source = Sampler(data, plan, torch)
-    weights, parameters = _begin(source, rest, ampere, plan, torch)
+    if begin_with is None:
+        weights, parameters = _begin(source, rest, ampere, plan, torch)
+    else:
+        weights, parameters = _again(source, begin_with)
     todo = ((1, plan.single), *plan.stretches)
     total = sum((length + 2) * updates for length, updates in todo)  # what it takes goes with the length
     adam = torch.optim.AdamW(parameters, lr=plan.rate, weight_decay=1e-5)
@@ -121,6 +136,14 @@ def _begin(source: Sampler, rest: np.ndarray, ampere: float, plan: Plan, torch: 
         layers.append((start.to(plan.device), torch.zeros(plan.members, 1, b, device=plan.device)))
     parameters = [p.requires_grad_() for pair in layers for p in pair]
     return Weights(layers, flat.mean(0), flat.std(0).clamp(min=1e-3), change, table, ampere), parameters
+
+
+def _again(source: Sampler, w: Weights) -> tuple[Weights, list[Any]]:
+    """Weights that were fitted before, on the device."""
+    layers = [(source.tensor(weight), source.tensor(bias)) for weight, bias in w.layers]
+    parameters = [p.requires_grad_() for pair in layers for p in pair]
+    mean, scale, change, rest = (source.tensor(values) for values in (w.mean, w.scale, w.change, w.rest))
+    return Weights(layers, mean, scale, change, rest, w.ampere), parameters
 
 
 def _loss(torch: Any, w: Weights, stretch: list[Any], fine: list[Any]) -> Any:

@@ -11,7 +11,8 @@ from voltgym.surrogates.calibration import combined, conformal_factor, coverage
 from voltgym.surrogates.charging_fit import open_loop
 from voltgym.surrogates.charging_measured import SPREAD, widened
 from voltgym.surrogates.charging_runs import Runs
-from voltgym.surrogates.charging_step import GIVEN, Weights
+from voltgym.surrogates.charging_step import BLOCK, GIVEN, Weights
+from voltgym.surrogates.charging_step import step as advance
 
 SHARE = 0.5
 """The share of the error that the members' agreement is never trusted beyond."""
@@ -46,6 +47,20 @@ def residuals(w: Weights, data: Runs, ranges: Mapping[str, Sequence[float]]) -> 
     low, high = (np.array([ranges[name][i] for name in GIVEN]) for i in (0, 1))
     inside = (np.minimum(data.given - low, high - data.given) / (high - low)).min(axis=1)
     return Residuals(said.mean(axis=0) - true, said.std(axis=0), episode, step, widened(inside)[episode])
+
+
+def one_step(w: Weights, data: Runs) -> Residuals:
+    """What the twin says of every real step of some episodes when it starts from what the physics was before it."""
+    episode, step = np.nonzero(np.arange(data.rates.shape[1])[None] < data.steps[:, None])
+    n, members = len(episode), len(w.layers[0][0])
+    rows = np.concatenate([np.arange(n), np.zeros(-n % BLOCK, dtype=int)])
+    e, k = episode[rows], step[rows]
+    z = np.repeat(data.z[e, k][None], members, axis=0)
+    single = (data.soc[e, k], data.soc[e, k + 1], data.given[e], data.rates[e, k], data.past[e, k])
+    new, outputs = advance(np, w, z, *(np.asarray(values, np.float32) for values in single))
+    said = np.concatenate([outputs[..., :1], new[..., :1], outputs[..., 1:]], axis=-1)[:, :n].astype(float)
+    true = np.concatenate([data.outputs[..., :1], data.z[:, 1:, :1], data.outputs[..., 1:]], axis=-1)[episode, step]
+    return Residuals(said.mean(axis=0) - true, said.std(axis=0), episode, step, np.ones(n))
 
 
 def calibrated(found: Residuals) -> tuple[np.ndarray, np.ndarray]:
