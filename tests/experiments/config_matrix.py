@@ -27,6 +27,7 @@ FITS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(LEARNERS, (*CONTROL, *PROTOCOLS, *SHARES, *ANYWHERE)),
     **dict.fromkeys(("ppo_full", "ppo_bms", "ppo_lagrangian", "botorch"), (*CHARGING, *PROTOCOLS)),
     "slack_greedy": CONTROL,
+    "twin_greedy": CHARGING,
     **dict.fromkeys(NUMBERS, (*CONTROL, *PROTOCOLS, *SHARES)),
     **dict.fromkeys(("ppo_bandit", "sac_bandit"), (*PROTOCOLS, *SHARES)),
     "five_stage_cc_direct": PROTOCOLS,
@@ -39,6 +40,7 @@ FITS: dict[str, tuple[str, ...]] = {
 """Environments by agent."""
 NEEDS = {
     ("gymnasium", ""): ("env.id=Pendulum-v1",),
+    **{(env, "twin_greedy"): ("env.kwargs.fidelity=learned", "env.kwargs.observation=full") for env in CHARGING},
     **{
         ("cathode", agent): ("env.kwargs.action=continuous",)
         for agent in (*NUMBERS, *LEARNERS, "ppo_bandit", "sac_bandit", "sac_designs")
