@@ -34,7 +34,7 @@ class Priced(NamedTuple):
     feasible: bool
     failure: int
     latent: dict[str, float]
-    """By name what a surrogate learns; none where there is nothing to learn."""
+    """By name what a surrogate learns, NaN where one is not known; empty where there is nothing to learn."""
     slacks: dict[str, float]
     """In units of their scales."""
 

@@ -109,10 +109,14 @@ class PointField:
     def price(self, design: list[float]) -> Priced:
         """Play it on the physics."""
         core = self.core.resized(1)
+        core.reset(np.arange(1), [None], [0])
+        before = {name: core.measured[name][0] for name in self.latent}
         values, slacks, failure = run_to_end(core, np.array([design], dtype=float), self.design, [0])
         found = verdicts([self.key(design)], Evaluation(values, slacks, failure), self._scaled(slacks), 1)[0]
-        latent = {name: float(core.measured[name][0]) for name in self.latent}
-        real = found.failure in REAL and bool(np.isfinite(list(latent.values())).all())
+        after = {name: float(core.measured[name][0]) for name in self.latent}
+        # What is as it was before the first step was not reached: a stage that never began has no extremes.
+        latent = {name: x if x != before[name] and np.isfinite(x) else float("nan") for name, x in after.items()}
+        real = found.failure in REAL and not np.isnan(list(latent.values())).all()
         return Priced(found.value, found.feasible, found.failure, latent if real else {}, found.slacks)
 
     def _scaled(self, slacks: Mapping[str, Any]) -> Any:
