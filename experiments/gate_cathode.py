@@ -146,7 +146,7 @@ class Starts:
         if not series:
             return [bar]
         about = f"Between {min(s.y.min() for s in series):.2f} and {max(s.y.max() for s in series):.2f} V."
-        title = "Voltage between neighbouring amounts of lithium [V], a colour a start"
+        title = "Voltage between amounts of lithium [V]"
         return [bar, draw(Chart(title, "lithium taken out [%]", series, about, height=150))]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voltgym.envs.edits import START
+from voltgym.envs.levels import SURROGATE
 from voltgym.envs.plotting import margin_text
 from voltgym.experiments.doctor import golden
 from voltgym.experiments.gate_parts import Check, Judgement, Row, Share, Value, kept_promise, unit_of, wilson
@@ -190,13 +192,20 @@ def _gap(
     found: Mapping[str, float],
     said: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
-    level = str(subject.env_kwargs.get("property_model", "surrogate"))
+    level = _searched(str(subject.env_kwargs.get("property_model", SURROGATE)))
     if not promised:
         return {"of": level, "text": f"{level} has no value for it"}
     off = {name: {"promised": promised[name], "found": found[name], "off": promised[name] - found[name],
                   "promised std": _std(said, name)} for name in found if name in promised}  # fmt: skip
-    text = f"{level} promised a score of {promised[AT_MEAN]:.3f}, {gate.physics.level} has {found[AT_MEAN]:.3f}"
+    text = f"{level} promised a score of {promised[AT_MEAN]:.3f} at the mean, physics has {found[AT_MEAN]:.3f}"
     return {"of": level, "against": gate.physics.level, "values": off, "text": text}
+
+
+def _searched(level: str) -> str:
+    """What was searched on, in words: a level by its name, or somebody's weights by their folder's."""
+    if level == SURROGATE:
+        return "the surrogate"
+    return f"the surrogate in {Path(level).name}" if Path(level).is_dir() else level
 
 
 def _std(measured: Mapping[str, np.ndarray], name: str) -> float | None:

@@ -22,7 +22,7 @@ MOST_DOTS = 80
 def sections(gate: DesignGate, subject: Subject, rows: Sequence[Row], found: Judgement) -> list[page.Section]:
     """The design with what was computed, the draws, and the promise."""
     design = subject.design or ""
-    caption = f"What {gate.physics.level} computed. Variants that have no result are in the table below."
+    caption = f"Computed on {gate.physics.level}; variants that have no result are in the table below."
     out = [
         page.Section("The design", [page.Figures(gate.physics.chart(design, rows), caption), _computed(rows)]),
     ]
@@ -72,8 +72,10 @@ def _strip(name: str, rows: Sequence[tuple[Any, float, bool]]) -> str:
 def _promise(found: Judgement) -> page.Table:
     lines: list[list[str | page.Cell]] = []
     for name, each in found.gap["values"].items():
+        if not each["off"]:
+            continue  # no level has another number for it
         std = each["promised std"]
         said = f"{each['promised']:.4g}" + ("" if not std else f" ± {1.96 * std:.2g}")
         lines.append([name, said, f"{each['found']:.4g}", f"{each['off']:+.3g}"])
-    columns = ["", f"{found.gap['of']} (95 %)", str(found.gap["against"]), "off by"]
-    return page.Table("What was promised, and what was found", columns, lines)
+    columns = ["", "promised (95 %)", "found", "off by"]
+    return page.Table(f"What {found.gap['of']} said, and {found.gap['against']}", columns, lines)

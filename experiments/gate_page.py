@@ -53,7 +53,7 @@ def _verdict(verdict: Verdict) -> list[page.Block]:
         ("How far the prediction was off", _capital(gap)),
     ]
     notes = [page.Text(text) for text in verdict["notes"]]
-    return [page.Text(said), *reasons, *marks, page.Facts(facts), *notes]
+    return [page.Text(said), *reasons, *marks, *notes, page.Facts(facts)]
 
 
 def _expected(found: Mapping[str, Any]) -> str:
@@ -78,8 +78,8 @@ def _checks(verdict: Verdict) -> page.Table:
         rows.append([check["limit"], page.Cell("kept" if fine else "FAILS", TONES[fine]), _margin(check),
                      check["where"] or "-", _threshold(check)])  # fmt: skip
     return page.Table(
-        "Every check; a limit's margin is the least over all scenarios of the declared use",
-        ["Check", "", "margin", "where", "threshold"], rows)  # fmt: skip
+        "Every check, with the least margin over all scenarios of the declared use, and what it is held against",
+        ["Check", "", "margin", "where", "held against"], rows)  # fmt: skip
 
 
 def _margin(check: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class Quantum:
         check_name("option.dft", dft, WHEN_DFT)
         self.populated, self.most_conformer, self.most_method = populated, most_conformer, most_method
         self.dft = dft
-        self.level = "xTB, over conformers and methods" + (", and DFT" if dft == "true" else "")
+        self.level = "xTB (conformers, methods)" + (" and DFT" if dft == "true" else "")
 
     @cached_property
     def _xtb(self) -> XTBModel:

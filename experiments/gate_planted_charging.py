@@ -1,0 +1,271 @@
+"""Charging recommendations with a known verdict: tuned on a cell that is not there, or with margins on the real one.
+
+Bad ones come from perturbed physics: the same tuner, on a twin that believes something false. Good ones are tuned on
+the twin as it is, with margins, and are good by a criterion that does not ask the gate: in 200 ``test`` episodes of the
+environment on SPMe, scenarios that the gate never sees, each keeps every limit with ``SURE`` to spare and reaches 80 %
+(one for the nominal cell: in its one episode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voltgym.agents.base import Policy
+from voltgym.agents.policies import DesignPolicy
+from voltgym.envs.charging.objective import ANODE, TEMPERATURE, TIME_TO_TARGET, VOLTAGE
+from voltgym.envs.charging.references import Greedy, ObserverGreedy
+from voltgym.envs.core import Episodes
+from voltgym.envs.errors import VoltGymError
+from voltgym.envs.problem import DirectAction, run_to_end
+from voltgym.envs.scenario import generator
+from voltgym.experiments.files import write_text
+from voltgym.experiments.gate_planted import Planted
+from voltgym.experiments.gate_scenarios import Listed
+from voltgym.experiments.gate_subject import Subject
+from voltgym.experiments.making import make_core
+from voltgym.experiments.manifest import config_hash
+from voltgym.experiments.rollout import Acting, play
+
+PROTOCOL, FAST = "VoltGym/ProtocolDesign-v0", "VoltGym/FastCharge-v0"
+SURE: Mapping[str, float] = {VOLTAGE: 0.005, TEMPERATURE: 0.5, ANODE: 0.005}
+"""What a good one has left to each limit on SPMe: as much as the gate allows DFN to be beyond it."""
+EPISODES, TUNED_ON, EVALUATIONS = 200, 16, 160
+SCALES = (0.01, 1.0, 0.01)
+LIMITS = (VOLTAGE, TEMPERATURE, ANODE)
+
+
+def tuned(
+    split: str,
+    believed: Mapping[str, float] | None = None,
+    margins: Sequence[float] = (0.0, 0.0, 0.0),
+    voltage: float = 0.0,
+    **kwargs: Any,
+) -> list[float]:
+    """C-rates of five stages by COBYQA on episodes of ``split``, as fast as the limits allow.
+
+    Args:
+        split: what it is meant for; ``validation`` is what is tuned on for the field.
+        believed: factors on what a scenario says of the cell.
+        margins: to voltage [V], temperature [K] and anode potential [V].
+        voltage: by how much the upper voltage is believed to be higher.
+        kwargs: of the environment.
+    """
+    from scipy.optimize import NonlinearConstraint, minimize
+
+    core = make_core(PROTOCOL, 1, {"fidelity": "SPMe", **kwargs}, split=split)
+    assert core is not None
+    core.objective.voltage_limit += voltage  # type: ignore[attr-defined]
+    count = 1 if split == "nominal" else TUNED_ON
+    scenarios = [_changed(core.scenario(generator(PROTOCOL, split, k)), believed or {}) for k in range(count)]
+    seen: dict[bytes, tuple[float, np.ndarray]] = {}
+
+    def look(x: np.ndarray) -> tuple[float, np.ndarray]:
+        rates = np.clip(x, 0.1, 3.0)
+        if rates.tobytes() not in seen:
+            seen[rates.tobytes()] = _played(core, scenarios, rates, np.array(margins))
+        return seen[rates.tobytes()]
+
+    limits = NonlinearConstraint(lambda x: look(x)[1], 0.0, np.inf)
+    options = {"maxfev": EVALUATIONS, "initial_tr_radius": 0.2, "final_tr_radius": 1e-3}
+    minimize(lambda x: look(x)[0], np.full(5, 0.5), method="COBYQA", bounds=[(0.1, 3.0)] * 5, constraints=[limits],
+             options=options)  # fmt: skip
+    best = min(
+        (key for key, (_, slack) in seen.items() if slack.min() >= -1e-6), key=lambda key: seen[key][0], default=None
+    )
+    if best is None:
+        raise VoltGymError(f"no protocol of {EVALUATIONS} kept every limit on {split}")
+    return [round(float(x), 3) for x in np.frombuffer(best)]
+
+
+def _changed(scenario: Mapping[str, Any], believed: Mapping[str, float]) -> dict[str, Any]:
+    return {name: value * believed.get(name, 1.0) for name, value in scenario.items()}
+
+
+def _played(
+    core: Episodes, scenarios: Sequence[Mapping[str, Any]], rates: np.ndarray, margins: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The mean time [min], and what is left to each limit at the worst, less its margin, in units that compare."""
+    one = core.resized(len(scenarios))
+    one.scenario = Listed(scenarios)
+    x, space = np.tile(rates, (len(scenarios), 1)), core.task.action_space
+    values, slacks, failure = run_to_end(one, x, DirectAction(space), list(range(len(scenarios))))  # type: ignore[arg-type]
+    minutes = np.where((failure == 0) & np.isfinite(values[TIME_TO_TARGET]), values[TIME_TO_TARGET], 200.0)
+    left = np.array([slacks[name].min() for name in LIMITS]) - margins
+    return float(minutes.mean()), np.clip(np.nan_to_num(left, nan=-20.0) / SCALES, -20, 20)
+
+
+def sure(subject: Subject) -> bool:
+    """The criterion of good ones: see the module. For the nominal use its one episode."""
+    split, count = ("nominal", 1) if subject.env_kwargs.get("split") == "nominal" else ("test", EPISODES)
+    kwargs = {name: value for name, value in subject.env_kwargs.items() if name != "split"}
+    core = make_core(subject.env_id, count, kwargs, split=split)
+    assert core is not None
+    assert subject.policy is not None
+    policy = subject.policy
+    found = play(core, lambda played: Acting(policy, played), list(range(count)))
+    kept = [o["goal_reached"] and all(o["worst_slacks"][name] >= SURE[name] for name in LIMITS) for o in found]
+    return all(kept)
+
+
+# -- what is planted ---------------------------------------------------------------------------------------------------
+
+
+def of_rates(rates: Sequence[float], split: str, **kwargs: Any) -> Subject:
+    """A protocol for a use."""
+    text = ",".join(f"{rate:g}" for rate in rates)
+    env = {"fidelity": "SPMe", "split": split, **kwargs}
+    return Subject(text, "a planted protocol", PROTOCOL, env, policy=DesignPolicy(None, rates), design=text)
+
+
+def of_tuning(
+    folder: Path,
+    use: str,
+    split: str,
+    cell: str = "LGM50",
+    wrong: Mapping[str, Any] | None = None,
+    most: float = 3.0,
+    **believed: Any,
+) -> Subject:
+    """A protocol tuned on ``split`` and meant for ``use``; ``wrong`` scales parameters of the cell that is tuned on."""
+    kwargs = {} if most == 3.0 else {"max_c_rate": most}
+    tuned_on = cell if wrong is None else _wrong_cell(folder, cell, wrong)
+    return of_rates(tuned(split, cell=tuned_on, **believed, **kwargs), use, cell=cell, **kwargs)
+
+
+def _wrong_cell(folder: Path, cell: str, scale: Mapping[str, Any]) -> str:
+    """A cell file that has ``scale`` times the parameters of ``cell``, one of voltgym's own."""
+    import yaml
+
+    from voltgym.envs.charging.cell_files import DATA
+
+    about = yaml.safe_load((DATA / f"{cell}.yaml").read_text(encoding="utf-8"))
+    file = folder / "wrong_cell.yaml"
+    write_text(file, yaml.safe_dump({**about, "name": "wrong", "scale": dict(scale)}))
+    return str(file)
+
+
+def of_constant(folder: Path, rates: Sequence[float], use: str) -> Subject:
+    """A protocol that is given."""
+    return of_rates(rates, use, cell="LGM50")
+
+
+def of_policy(folder: Path, policy: Policy, label: str) -> Subject:
+    """A controller for the field."""
+    env = {"cell": "LGM50", "fidelity": "SPMe", "observation": "bms", "split": "train"}
+    content = config_hash(getattr(policy, "arguments", {}))
+    return Subject(label, "a planted controller", FAST, env, policy=policy, content=content)
+
+
+EXCHANGE, COOLING = "Negative exchange-current factor", "Cooling factor"
+FIELD = {"use": "train", "split": "validation"}
+NOMINAL = {"use": "nominal", "split": "nominal"}
+
+
+def _bad(name: str, how: str, make: Any, *expects: str) -> Planted:
+    return Planted(name, "charging", False, how, make, expects)
+
+
+BAD = (
+    _bad(
+        "plates_when_cold",
+        "tuned for the field on a twin whose negative exchange current is twice too high",
+        partial(of_tuning, believed={EXCHANGE: 2.0}, **FIELD),
+        "Anode",
+    ),
+    _bad(
+        "too_hot_in_summer",
+        "tuned for 35 to 40 C on a twin that is cooled four times too well",
+        partial(of_tuning, believed={COOLING: 4.0}, use="hot", split="hot"),
+        "Temperature",
+    ),
+    _bad(
+        "voltage_too_high",
+        "tuned for the field with an upper voltage that is 100 mV too high",
+        partial(of_tuning, voltage=0.1, **FIELD),
+        "Voltage",
+    ),
+    _bad(
+        "electrolyte_believed_better",
+        "tuned for the nominal cell on one whose electrolyte conducts twice as well (half its resistance)",
+        partial(of_tuning, wrong={"Electrolyte conductivity [S.m-1]": 2.0}, **NOMINAL),
+        "Anode",
+        "Voltage",
+    ),
+    _bad(
+        "nominal_in_the_field",
+        "tuned for the nominal cell at 25 C, declared for the field: it ignores what it sees",
+        partial(of_tuning, use="train", split="nominal"),
+        "Anode",
+        "Voltage",
+        "Temperature",
+    ),
+    _bad(
+        "too_slow",
+        "0.3C throughout: it is worth nothing, and too late where it starts low",
+        partial(of_constant, rates=(0.3,) * 5, use="train"),
+        "Expected value",
+        "Time to target",
+        "Goal",
+    ),
+    _bad(
+        "looks_into_the_cell",
+        "full-information greedy: it asks the twin itself, which no vehicle has",
+        partial(of_policy, policy=Greedy(), label="greedy"),
+        "Information",
+    ),
+    _bad(
+        "observer_without_margins",
+        "greedy on a nominal model that trusts it to the last millivolt",
+        partial(of_policy, policy=ObserverGreedy(), label="observer without margins"),
+        "Anode",
+        "Temperature",
+        "Voltage",
+    ),
+)
+
+
+def _observer(voltage: float, temperature: float, anode: float, electrolyte: float) -> Any:
+    margins = {VOLTAGE: voltage, TEMPERATURE: temperature, ANODE: anode}
+    label = f"observer with {1e3 * anode:g} mV"
+    return partial(of_policy, policy=ObserverGreedy(margins=margins, electrolyte=electrolyte), label=label)
+
+
+def _with_margins(name: str, how: str, margins: tuple[float, float, float], **more: Any) -> Planted:
+    said = f"{1e3 * margins[0]:g} mV, {margins[1]:g} K and {1e3 * margins[2]:g} mV"
+    return Planted(name, "charging", True, f"tuned for {how} with margins of {said}",
+                   partial(of_tuning, margins=margins, **NOMINAL, **more))  # fmt: skip
+
+
+GOOD = (
+    _with_margins("nominal_margin_15", "the nominal LGM50", (0.015, 1.5, 0.015)),
+    _with_margins("nominal_margin_20", "the nominal LGM50", (0.02, 2.0, 0.02)),
+    _with_margins("nominal_margin_30", "the nominal LGM50", (0.03, 3.0, 0.03)),
+    _with_margins("chen_margin_20", "the nominal Chen2020", (0.02, 2.0, 0.02), cell="Chen2020"),
+    _with_margins("mohtat_margin_20", "the nominal Mohtat2020", (0.02, 2.0, 0.02), cell="Mohtat2020", most=6.0),
+    Planted(
+        "constant_0.6C",
+        "charging",
+        True,
+        "0.6C for the nominal cell, below the 0.7C that its maker allows (from memory)",
+        partial(of_constant, rates=(0.6,) * 5, use="nominal"),
+    ),
+    Planted(
+        "observer_36",
+        "charging",
+        True,
+        "observer-greedy for the field, its anode margin one and a half times the shipped one",
+        _observer(0.01, 0.9, 0.036, 480.0),
+    ),
+    Planted(
+        "observer_40",
+        "charging",
+        True,
+        "observer-greedy for the field, its anode margin nearly twice the shipped one",
+        _observer(0.01, 1.2, 0.040, 480.0),
+    ),
+)
