@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ CHECK, CHARGE = "check", "charge"
 NOTHING, SHIPPED = "nothing", "shipped"
 POOL = 10_000
 """The training episodes of a round are numbered from so many times the round: no two rounds share one."""
+SIDE = 32
+"""Charges that run side by side."""
 ROOM = 1.3, 10
 """A charge may take so many times the steps that the twin expects, and so many more."""
 
@@ -176,31 +179,37 @@ class ControlLoop:
     def judge(
         self, batch: Sequence[Recommendation], places: Sequence[int], round_: int, first: int, folder: Path, left: float
     ) -> Iterator[Verdict]:
-        """One design after the other; its charges are on the disk before its verdict is known."""
+        """Designs of a kind side by side; their charges are on the disk before a verdict is known.
+
+        What a kill interrupts is run again from the same numbers: a row of the physics depends on that row alone.
+        """
         twin = folder / SURROGATE if (folder / SURROGATE).exists() else shipped() if self.start == SHIPPED else None
-        for i, (one, place) in enumerate(zip(batch, places, strict=True)):
-            if one.design["steps"] > left:
-                raise BudgetExhausted(f"{left:g} {self.unit} are left, and this may take {one.design['steps']}")
-            file = place_of(folder, place)
-            charges = self._run(one.design, folder)
-            keep(charges, file)
-            verdict = judged(one, charges, twin, self._physics)._replace(number=first + i, round=round_, place=place)
-            left -= verdict.spent
-            yield verdict
+        for some in _alike([*zip(batch, places, strict=True)]):
+            most = sum(one.design["steps"] for one, _ in some)
+            if most > left:
+                raise BudgetExhausted(f"{left:g} {self.unit} are left, and the next charges may take {most}")
+            for (one, place), charges in zip(some, self._run([one.design for one, _ in some], folder), strict=True):
+                keep(charges, place_of(folder, place))
+                verdict = judged(one, charges, twin, self._physics)._replace(number=first, round=round_, place=place)
+                left, first = left - verdict.spent, first + 1
+                yield verdict
         least = next((one.design["steps"] for one in batch if one.design["kind"] == CHECK), 0)
         if left < least:
             raise BudgetExhausted(f"{left:g} {self.unit} are left, and another check may take {least}")
 
-    def _run(self, design: Mapping[str, Any], folder: Path) -> list[Charge]:
-        if design["kind"] in SETS:
-            return protocols(self._physics.twin, self._config(design["kind"]), [design])
+    def _run(self, designs: Sequence[Mapping[str, Any]], folder: Path) -> list[list[Charge]]:
+        """The charges of each of some designs of one kind."""
+        kind = designs[0]["kind"]
+        if kind in SETS:
+            return [[charge] for charge in protocols(self._physics.twin, self._config(kind), designs)]
         policy = load_policy(folder / "policy", env_id=self.env_id)
-        designs = [design]
-        if design["kind"] == CHECK:
+        whole = kind == CHECK
+        if whole:
             still = {"noise": 0.0, "seed": 0}
-            designs = [{**still, "episode": k, "steps": cap} for k, cap in enumerate(design["caps"])]
-        core = make_episodes(self.env_id, len(designs), **{**self.kwargs, "split": design["split"]})
-        return follow(core, policy, designs)
+            designs = [{**still, **designs[0], "episode": k, "steps": n} for k, n in enumerate(designs[0]["caps"])]
+        core = make_episodes(self.env_id, len(designs), **{**self.kwargs, "split": designs[0]["split"]})
+        charges = follow(core, policy, designs)
+        return [charges] if whole else [[charge] for charge in charges]
 
     def summary(self, verdicts: Sequence[Verdict]) -> dict[str, float]:
         """The best policy's minutes, the share of its episodes that keep the limits, and the twin's newest errors."""
@@ -248,6 +257,13 @@ class _Trained:
     def update(self, done: int, total: int, **numbers: float) -> None:
         """Pass the share on."""
         self.tell(done / max(total, 1))
+
+
+def _alike(batch: Sequence[tuple[Recommendation, int]]) -> Iterator[list[tuple[Recommendation, int]]]:
+    """The batch in order, in pieces of one kind; a check is a piece of its own."""
+    for kind, group in groupby(batch, key=lambda item: item[0].design["kind"]):
+        some, size = list(group), 1 if kind == CHECK else SIDE
+        yield from (some[i : i + size] for i in range(0, len(some), size))
 
 
 def _affordable(batch: Sequence[Recommendation], left: float) -> list[Recommendation]:
