@@ -5,7 +5,8 @@
 The thresholds are those of ``conf/gate/``, which were committed before the planted set. Writes ``planted.csv`` and
 ``planted.json`` with the confusion table into ``out``, and a folder a recommendation with its verdict and page. One
 that was judged before by the same thresholds is not judged again. Good ones are checked by a criterion that does not
-ask the gate (``gate_planted_charging.py``, ``gate_planted_designs.py``) before they are judged.
+ask the gate (``gate_planted_tuner.py``, ``gate_planted_solvents.py``, ``gate_planted_cathodes.py``) before they are
+judged.
 """
 
 from __future__ import annotations
@@ -36,16 +37,18 @@ DEFAULTS: dict[str, Any] = {"out": "runs/gate", "only": "", "quiet": False}
 
 def plants() -> list[Planted]:
     """All of them, bad ones first."""
+    from voltgym.experiments.gate_planted_cathodes import BAD_CATHODES, GOOD_CATHODES
     from voltgym.experiments.gate_planted_charging import BAD, GOOD
-    from voltgym.experiments.gate_planted_designs import BAD_CATHODES, BAD_SOLVENTS, GOOD_CATHODES, GOOD_SOLVENTS
+    from voltgym.experiments.gate_planted_solvents import BAD_SOLVENTS, GOOD_SOLVENTS
 
     return [*BAD, *BAD_SOLVENTS, *BAD_CATHODES, *GOOD, *GOOD_SOLVENTS, *GOOD_CATHODES]
 
 
 def check_sure(plant: Planted, subject: Subject) -> None:
     """Raise `VoltGymError` if a good one is not good by the criterion of its domain."""
-    from voltgym.experiments.gate_planted_charging import sure
-    from voltgym.experiments.gate_planted_designs import known_good, sure_cathodes
+    from voltgym.experiments.gate_planted_cathodes import sure_cathodes
+    from voltgym.experiments.gate_planted_solvents import known_good
+    from voltgym.experiments.gate_planted_tuner import sure
 
     criteria = {
         "charging": sure,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from voltgym.agents.policies import DesignPolicy
-from voltgym.agents.protocols import RatesBySOC
 from voltgym.envs.core import Episodes
 from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.experiments.doctor import golden
 from voltgym.experiments.files import plain
 from voltgym.experiments.gate_control_judge import judge
 from voltgym.experiments.gate_control_page import sections
+from voltgym.experiments.gate_control_policy import Shown, bounds, by_soc, read_numbers
 from voltgym.experiments.gate_parts import Judgement, Row
 from voltgym.experiments.gate_scenarios import Case, Listed
 from voltgym.experiments.gate_subject import Subject
@@ -85,9 +84,9 @@ class ControlGate:
             check_name("slack", name, [*core.objective.scales])
         if subject.policy is not None:
             return subject
-        numbers = _numbers(subject.design or "")
-        design = None if core.task.action_space.shape == (len(numbers),) else _by_soc(len(numbers), core, subject)
-        low, high = (design.bounds if design else _bounds(core, len(numbers)))[:, 0]
+        numbers = read_numbers(subject.design or "")
+        design = None if core.task.action_space.shape == (len(numbers),) else by_soc(len(numbers), core, subject)
+        low, high = (design.bounds if design else bounds(core, len(numbers)))[:, 0]
         for x in numbers:
             if not low <= x <= high:
                 raise VoltGymError(f"the design has {x:g}; {subject.env_id} takes {low:g} to {high:g}")
@@ -142,7 +141,7 @@ class ControlGate:
         assert policy is not None, "a design was read as a policy by `subject`"
 
         def acting(played: Episodes) -> Acting:
-            return Acting(policy, _Shown(played, twin))  # type: ignore[arg-type]
+            return Acting(policy, Shown(played, twin))  # type: ignore[arg-type]
 
         return play(core, acting, list(range(n)), tolerances=self.tolerances, traces=traces)
 
@@ -188,46 +187,5 @@ class ControlGate:
         return sections(self, subject, rows, judgement)
 
 
-class _Shown:
-    """What a policy is bound to: the episodes that are played, with the twin that it was made for.
-
-    A controller with a model of its own takes it from the twin, and must not get a better one for the judging.
-    """
-
-    def __init__(self, core: Episodes, twin: Any) -> None:
-        self._core, self.twin = core, twin
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._core, name)
-
-
 def _kept(outcome: Outcome) -> dict[str, Any]:
     return {name: outcome[name] for name in KEPT}
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        found = [float(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or not all(math.isfinite(x) for x in found):
-        raise VoltGymError(f"design is {text!r}; expected numbers such as 1.2,1.1,0.9,0.7,0.5")
-    return found
-
-
-def _bounds(core: Episodes, count: int) -> np.ndarray:
-    space: Any = core.task.action_space
-    return np.stack([space.low.ravel(), space.high.ravel()])[:, :count]
-
-
-def _by_soc(count: int, core: Episodes, subject: Subject) -> RatesBySOC:
-    """Numbers that are no action: C-rates in windows of the SOC that the task observes."""
-    names = getattr(core.task, "names", ())
-    if not {"Counted SOC", "SOC"} & set(names):
-        shape = core.task.action_space.shape
-        wanted = shape[0] if shape else "no"
-        raise VoltGymError(
-            f"the design has {count} number(s); {subject.env_id} takes {wanted} here (a protocol of {count} stages: "
-            f"env.kwargs.stages={count})"
-        )
-    return RatesBySOC(stages=count, low=0.0, high=float(core.task.action_space.high[0]))  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from voltgym.envs.errors import VoltGymError
@@ -76,3 +78,13 @@ def chosen(plants: Sequence[Planted], names: Sequence[str]) -> list[Planted]:
         if name not in known:
             raise VoltGymError(f"there is no planted recommendation {name!r}; known: {', '.join(known)}")
     return [known[name] for name in names] if names else list(plants)
+
+
+def of_text(folder: Path, design: str, env_id: str, **kwargs: Any) -> Subject:
+    """A design that is given."""
+    return Subject(design, "a planted design", env_id, kwargs, design=design)
+
+
+def given(design: str, env_id: str) -> Callable[..., Subject]:
+    """Makes a design that is given, searched on the surrogate."""
+    return partial(of_text, design=design, env_id=env_id, property_model="surrogate")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voltgym.experiments import benchmark_gate, gate_config, gate_planted_designs, validate
+from voltgym.experiments import benchmark_gate, gate_config, gate_planted_cathodes, gate_planted_solvents, validate
 from voltgym.experiments.gate_designs import Draw, Window, drawn, window_margins
 from voltgym.experiments.gate_planted import Planted, chosen, confusion, outcome
 from voltgym.experiments.gate_subject import of_design
@@ -141,8 +141,8 @@ def test_twenty_bad_and_twenty_good_ones_are_planted() -> None:
 
 
 def test_the_good_designs_are_those_that_their_criterion_chooses() -> None:
-    assert gate_planted_designs.known_good() == list(gate_planted_designs.USED)
-    assert gate_planted_designs.sure_cathodes()[:6] == gate_planted_designs.MADE
+    assert gate_planted_solvents.known_good() == list(gate_planted_solvents.USED)
+    assert gate_planted_cathodes.sure_cathodes()[:6] == gate_planted_cathodes.MADE
 
 
 def test_the_confusion_table_counts() -> None:
