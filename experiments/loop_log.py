@@ -84,8 +84,9 @@ class LoopLog:
 
     def add(self, verdict: Verdict) -> None:
         """Keep one more, on the disk too."""
-        append_json_line(self.file, verdict._asdict())
-        self.all.append(verdict)
+        kept = plain(verdict._asdict())
+        append_json_line(self.file, kept)
+        self.all.append(Verdict(**kept))  # as a resumed loop reads it: NaN is None
 
 
 def read(file: Path) -> list[Verdict]:
