@@ -219,9 +219,8 @@ class DesignLoop:
         mean = np.stack([joint.mean[places] for joint in joints], axis=-1)
         std = np.stack([np.sqrt(np.maximum(np.diag(joint.covariance)[places], 0.0)) for joint in joints], axis=-1)
         drawn = mean + std * rng.standard_normal((SAMPLES, *mean.shape))
-        imagined = self.field.imagined(designs)
-        expected, _ = self._judged(imagined(mean[None], places))
-        spread = self._judged(imagined(drawn, places))[0].reshape(SAMPLES, -1).std(axis=0)
+        values = self._judged(self.field.imagined(designs)(drawn, places))[0].reshape(SAMPLES, -1)
+        expected, spread = values.mean(axis=0), values.std(axis=0)
         rows = zip(chosen, expected, spread, strict=True)
         return [Recommendation(designs[i], float(e), float(s), why) for (i, why), e, s in rows]
 

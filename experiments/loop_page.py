@@ -62,10 +62,9 @@ def so_far(verdicts: Sequence[Verdict], direction: str) -> tuple[np.ndarray, np.
 
 def _charts(verdicts: Sequence[Verdict], problem: LoopProblem) -> list[str]:
     calls, values = so_far(verdicts, problem.direction)
+    steps = np.repeat(calls, 2)[1:], np.repeat(values, 2)[:-1]
     last = "" if not len(values) or np.isnan(values[-1]) else f"Ends at {values[-1]:.4g}."
-    out = [
-        draw(Chart("Best so far", f"{problem.unit} on the physics", [Series("best", calls, values)], last, height=HIGH))
-    ]
+    out = [draw(Chart("Best so far", f"{problem.unit} on the physics", [Series("best", *steps)], last, height=HIGH))]
     told = [(c, v) for c, v in zip(calls, verdicts, strict=True) if v.predicted is not None and v.value is not None]
     if told:
         x = np.array([c for c, _ in told])
