@@ -128,29 +128,32 @@ def cell_of(found: Material) -> dict[str, Any]:
     }
 
 
-def plan_of(how: Mapping[str, Any]) -> Any:
-    """The training that the config describes, or an error that says what is wrong with it."""
+def plan_of(how: Mapping[str, Any], where: str = "surrogate") -> Any:
+    """The training that the config ``where`` describes, or an error that says what is wrong with it."""
     from voltgym.surrogates.charging_fit import Plan
+
+    if missing := [name for name in Plan._fields if name not in how]:
+        raise VoltGymError(f"{where} has no {missing[0]}; expected all of {', '.join(Plan._fields)}")
 
     def sizes(name: str, value: Any) -> tuple[int, ...]:
         if not isinstance(value, list | tuple) or not value:
-            raise VoltGymError(f"surrogate.{name} is {shown(value)}; expected whole numbers, such as [64, 64]")
-        return tuple(whole_number(f"surrogate.{name}", size) for size in value)
+            raise VoltGymError(f"{where}.{name} is {shown(value)}; expected whole numbers, such as [64, 64]")
+        return tuple(whole_number(f"{where}.{name}", size) for size in value)
 
     def pair_of(found: tuple[int, ...]) -> tuple[int, int]:
         if len(found) != 2:
-            raise VoltGymError(f"surrogate.stretches has {list(found)}; expected [steps, updates], such as [5, 1500]")
+            raise VoltGymError(f"{where}.stretches has {list(found)}; expected [steps, updates], such as [5, 1500]")
         return found[0], found[1]
 
     return Plan(
         hidden=sizes("hidden", how["hidden"]),
-        members=whole_number("surrogate.members", how["members"], least=2, most=100),
-        single=whole_number("surrogate.single", how["single"]),
+        members=whole_number(f"{where}.members", how["members"], least=2, most=100),
+        single=whole_number(f"{where}.single", how["single"]),
         stretches=tuple(pair_of(sizes("stretches", pair)) for pair in how["stretches"]),
-        batch=whole_number("surrogate.batch", how["batch"], least=8),
-        rate=number("surrogate.rate", how["rate"], "a learning rate such as 0.003", 1e-8, 1.0),
+        batch=whole_number(f"{where}.batch", how["batch"], least=8),
+        rate=number(f"{where}.rate", how["rate"], "a learning rate such as 0.003", 1e-8, 1.0),
         device=str(how["device"]),
-        seed=whole_number("surrogate.seed", how["seed"], least=0),
+        seed=whole_number(f"{where}.seed", how["seed"], least=0),
     )
 
 

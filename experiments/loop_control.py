@@ -28,6 +28,7 @@ from voltgym.experiments.loop_engine import SURROGATE, best
 from voltgym.experiments.loop_log import Recommendation, Verdict
 from voltgym.surrogates.charging import shipped
 
+FIDELITIES = ("SPM", "SPMe", "DFN")
 CHECK, CHARGE = "check", "charge"
 NOTHING, SHIPPED = "nothing", "shipped"
 POOL = 10_000
@@ -69,7 +70,7 @@ class ControlLoop:
     ) -> None:  # fmt: skip
         check_name("loop.start", start, (NOTHING, SHIPPED))
         self.env_id, self.agent, self.start = env_id, agent, start
-        self.kwargs = {**env_kwargs, **({} if observation is None else {"observation": observation})}
+        self.kwargs = _physical(env_kwargs) | ({} if observation is None else {"observation": observation})
         self.first = {name: whole_number(f"loop.first.{name}", first.get(name, 0), least=0) for name in SETS}
         self.protocols = dict(protocols)
         self.charges, self.check = whole_number("loop.charges", charges, least=0), whole_number("loop.check", check)
@@ -78,7 +79,7 @@ class ControlLoop:
         self.noise = number("loop.noise", noise, "a number >= 0")
         self.agent_budget = whole_number("loop.agent_budget", agent_budget, least=0)
         self.pessimism = number("loop.pessimism", pessimism, "a number of standard deviations >= 0")
-        self.plans = plan_of(fit), plan_of(refit)
+        self.plans = plan_of(fit, "loop.fit"), plan_of(refit, "loop.refit")
 
     # -- the surrogate ---------------------------------------------------------------------------------------------
 
@@ -246,6 +247,17 @@ class ControlLoop:
         cell, fidelity = (self.kwargs.get(name, usual) for name, usual in (("cell", "LGM50"), ("fidelity", "SPMe")))
         high = float(self._physics.task.action_space.high[0])  # type: ignore[attr-defined]
         return {**exploring(f"loop {kind}", cell, fidelity, self.protocols, high), **SETS[kind]}
+
+
+def _physical(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an environment that runs on physics, in the splits that a loop uses."""
+    check_name("env.kwargs.fidelity of a loop, whose judge is physics", env_kwargs.get("fidelity", "SPMe"), FIDELITIES)
+    if env_kwargs.get("split", "train") != "train":
+        raise VoltGymError(
+            f"env.kwargs.split is {env_kwargs['split']!r}; a loop charges in `train` and checks in `validation`: use "
+            "env=fastcharge, and evaluate the policy in another split afterwards"
+        )
+    return dict(env_kwargs)
 
 
 class _Trained:

@@ -22,7 +22,7 @@ HELD = 0.15
 """Share of the charges that is kept from training, to calibrate with."""
 BEGIN = (0, 1, 2, 3, 5, 10)
 """First steps of the stretches of an episode that single steps are calibrated in."""
-FEW = 10
+FEW = 20
 """Errors that a stretch needs for a calibration of its own."""
 LEAST = 3
 """Steps of a charge that errors are measured on: shorter ones are probes."""
@@ -70,7 +70,7 @@ def refit(
         "range": ranges,
         "factor": dict(zip(SPREAD, factor.tolist(), strict=True)),
         "base": dict(zip(SPREAD, base.tolist(), strict=True)),
-        "one step": one_step_calibration(weights, whole.some(held)),
+        "one step": one_step_calibration(weights, whole, held),
         "plan": plan._asdict(),
         "fitted on": {"charges": int(learned.sum()), "steps": int(whole.steps[learned].sum())},
         "scores": {"held out": scores(found, factor, base)},
@@ -79,16 +79,18 @@ def refit(
     LearnedTwin(weights, card).save(out)
 
 
-def one_step_calibration(weights: Weights, data: Runs) -> dict[str, Any]:
-    """Factors and bases of single steps, by the lowest step of a stretch of an episode and by quantity.
+def one_step_calibration(weights: Weights, data: Runs, held: np.ndarray) -> dict[str, Any]:
+    """Factors and bases of single steps, by the first step of a stretch of an episode and by quantity.
 
     The first minutes are another matter than the rest: gradients build up within the cell, and errors are ten times as
-    large. A stretch in which nothing is known takes what is known of all steps.
+    large. Where fewer than ``FEW`` errors of a stretch were held out, those that were learned from count, too: they
+    flatter, but all the other steps would flatter more.
     """
-    found = one_step(weights, data)
-    kinds = np.searchsorted(BEGIN, found.step, side="right") - 1
-    parts = [found.of(kinds == k) for k in range(len(BEGIN))]
-    each = [calibrated(part if len(part.error) >= FEW else found) for part in parts]
+    apart, every = one_step(weights, data.some(held)), one_step(weights, data)
+    each = []
+    for k in range(len(BEGIN)):
+        parts = [one.of(np.searchsorted(BEGIN, one.step, side="right") - 1 == k) for one in (apart, every)]
+        each.append(calibrated(next((part for part in parts if len(part.error) >= FEW), every)))
     return {"begin": list(BEGIN), "factor": [f.tolist() for f, _ in each], "base": [b.tolist() for _, b in each]}
 
 

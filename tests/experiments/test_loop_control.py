@@ -45,13 +45,15 @@ class Steady:
         return MlpPolicy([(np.full((1, 17), 0.01), np.array([-0.3]))], space, "full")
 
 
+HOW: dict[str, Any] = {
+    "observation": "full", "start": "nothing", "first": {"explore": 4, "rest": 8, "start": 8},
+    "protocols": {"ride": 1.0}, "charges": 2, "random_share": 0.5, "noise": 0.05, "check": 2, "pool": 4,
+    "agent_budget": 0, "pessimism": 1.0, "fit": FIT, "refit": FIT,
+}  # fmt: skip
+
+
 def small(**changes: Any) -> ControlLoop:
-    how: dict[str, Any] = {
-        "observation": "full", "start": "nothing", "first": {"explore": 4, "rest": 8, "start": 8},
-        "protocols": {"ride": 1.0}, "charges": 2, "random_share": 0.5, "noise": 0.05, "check": 2, "pool": 4,
-        "agent_budget": 0, "pessimism": 1.0, "fit": FIT, "refit": FIT,
-    }  # fmt: skip
-    return ControlLoop(ENV, KWARGS, Steady(), **{**how, **changes})
+    return ControlLoop(ENV, KWARGS, Steady(), **{**HOW, **changes})
 
 
 def run(problem: ControlLoop, out: Path, rounds: int = ROUNDS, budget: float = BUDGET) -> LoopLog:
@@ -95,6 +97,12 @@ def test_a_budget_is_never_passed(tmp_path: Path) -> None:
     assert not folder.exists()  # nothing is fitted that no check could be paid for
 
 
+def test_no_more_is_recommended_than_can_be_paid(tmp_path: Path) -> None:
+    batch = small().recommend([], None, tmp_path / "rounds" / "000", 250, 0, Silent())
+    assert 0 < sum(one.design["steps"] for one in batch) <= 250
+    assert not small().recommend([], None, tmp_path / "rounds" / "000", 5, 0, Silent())
+
+
 class Killed(BaseException):
     """As a signal would be."""
 
@@ -127,6 +135,21 @@ def test_a_kill_loses_no_verdict(
     after = run(small(), tmp_path).all
     assert after[: len(before)] == before
     assert after == whole[1]
+
+
+def test_a_loop_is_judged_by_physics_in_its_own_splits() -> None:
+    for kwargs, said in (({"fidelity": "learned"}, "judge is physics"), ({"split": "nominal"}, "env=fastcharge")):
+        with pytest.raises(VoltGymError, match=said):
+            ControlLoop(ENV, kwargs, Steady(), **HOW)
+    for wrong in (
+        {"start": "somewhere"},
+        {"charges": -1},
+        {"pessimism": "much"},
+        {"first": {"rest": 0.5}},
+        {"fit": {}},
+    ):
+        with pytest.raises(VoltGymError, match=f"loop.{next(iter(wrong))}"):
+            small(**wrong)
 
 
 def test_a_missing_charge_is_said(whole: tuple[Path, list[Verdict]], tmp_path: Path) -> None:
