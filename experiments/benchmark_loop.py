@@ -23,6 +23,7 @@ from voltgym.experiments import loop, tracks
 from voltgym.experiments.design_metrics import acceleration, best_so_far, calls_to_reach
 from voltgym.experiments.files import plain, write_json
 from voltgym.experiments.loop_designs import DesignLoop
+from voltgym.experiments.loop_edits import RANDOM, EditField
 from voltgym.experiments.loop_log import read
 
 GOAL = 0.95
@@ -41,7 +42,7 @@ class Plan(NamedTuple):
 PLANS = {
     "cathode": Plan(("env=cathode",), "cathode", 30, 200, 200),
     "protocol": Plan(("env=protocol",), "protocol", 60, 400, 1000),
-    "solvent": Plan(("env=solvent",), "solvent", 20, 50, 50),
+    "solvent": Plan(("env=solvent",), "solvent", 20, 30, 50),
 }
 
 
@@ -72,6 +73,8 @@ def by_chance(plan: Plan, seed: int, out: Path) -> list[tuple[float | None, bool
     problem = loop.problem_of(plain(loop.configured([*plan.overrides])))
     assert isinstance(problem, DesignLoop)
     found: list[tuple[float | None, bool]] = []
+    if isinstance(problem.field, EditField):
+        problem.field.begin = RANDOM
     for design in problem.field.start(np.random.default_rng(10_000 + seed), plan.random):
         priced = problem.field.price(design)
         found.append((priced.value, priced.feasible))

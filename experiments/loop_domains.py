@@ -24,12 +24,14 @@ STAGES = 5
 
 def edits(
     env_id: str, env_kwargs: Mapping[str, Any], agent: Agent, *, level: str, grow: str, load: str, pessimism: float,
-    exhaustive: bool = False, **how: Any,
+    exhaustive: bool = False, begin: str = "random", **how: Any,
 ) -> DesignLoop:  # fmt: skip
     """A loop over an editing environment. ``grow`` and ``load`` are dotted names, see ``EditField``."""
     pessimism = number("loop.pessimism", pessimism, "a number of standard deviations >= 0")
     functions: dict[str, Any] = {"grow": lambda x, y, seed: found(grow)(x, y, seed=seed), "load": found(load)}
-    field = EditField(env_id, env_kwargs, level=level, pessimism=pessimism, exhaustive=exhaustive, **functions)
+    field = EditField(
+        env_id, env_kwargs, level=level, pessimism=pessimism, exhaustive=exhaustive, begin=begin, **functions
+    )
     return DesignLoop(field, agent, **how)
 
 

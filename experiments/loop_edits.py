@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 
 from voltgym.agents.base import Agent, Policy, Silent
-from voltgym.agents.designs import DESIGNS_FILE, HandIn
+from voltgym.agents.designs import DESIGNS_FILE, HandIn, starts
 from voltgym.agents.oracle import Verdict, ranked, sign_of, verdicts
 from voltgym.envs.contracts import Measured
 from voltgym.envs.edit_problem import EditProblem
-from voltgym.envs.errors import VoltGymError
+from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.envs.imagine import Imagined, imaginable
 from voltgym.experiments.loop_designs import Priced
 from voltgym.surrogates.growing import Growing
 
 LISTED = 5000
 """A space that lists so many designs or fewer is weighed whole."""
+RANDOM, EPISODES = "random", "episodes"
+"""What a loop begins with."""
+STARTS = 64
+"""Training episodes that are looked at for their starts."""
 
 
 class EditField:
@@ -32,16 +36,19 @@ class EditField:
         grow: ``(keys, latent (n, k), seed) -> Growing``, what is learned in the order of the physics' ``latent``.
         load: reads a surrogate back.
         pessimism: standard deviations that the agent's environment takes off what the surrogate says.
+        begin: ``random``, or ``episodes``: with designs that training episodes start from.
         exhaustive: a space that lists its designs is priced on the surrogate whole, in place of the agent's search.
     """
 
     def __init__(
         self, env_id: str, env_kwargs: Mapping[str, Any], *, level: str,
         grow: Callable[[Sequence[str], np.ndarray, int], Growing], load: Callable[[Path], Growing], pessimism: float,
-        exhaustive: bool = False,
+        exhaustive: bool = False, begin: str = RANDOM,
     ) -> None:  # fmt: skip
         self.env_id, self.level, self.pessimism = env_id, level, pessimism
         self.exhaustive = bool(exhaustive)
+        check_name("loop.begin", begin, (RANDOM, EPISODES))
+        self.begin = begin
         self.kwargs = {name: value for name, value in env_kwargs.items() if name != "property_model"}
         self.problem = EditProblem(env_id, **{**self.kwargs, "property_model": level})
         self.objective = self.problem.objective
@@ -49,12 +56,13 @@ class EditField:
         self._grow, self.load = grow, load
 
     def start(self, rng: np.random.Generator, count: int) -> list[str]:
-        """Designs at random."""
-        found: dict[str, None] = {}
+        """Different ones of those that episodes begin with, as far as there are any; designs at random."""
+        there = starts(self.env_id, self.kwargs, STARTS) if self.begin == EPISODES else []
+        found = dict.fromkeys(there[i] for i in rng.permutation(len(there)))
         for _ in range(20):
-            found.update(dict.fromkeys(self.problem.sample(rng, count)))
             if len(found) >= count:
                 break
+            found.update(dict.fromkeys(self.problem.sample(rng, count)))
         return list(found)[:count]
 
     def grow(self, designs: Sequence[str], latent: np.ndarray, seed: int) -> Growing:
