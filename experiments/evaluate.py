@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,7 @@ def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], pr
     """Evaluate the policy of ``run`` as ``settings`` (its ``evaluation`` config) say, and keep the records there."""
     config = run.config()
     check_evaluation(config["env"], settings)
+    _say_if_learned(config["env"], settings)
     episodes, again = settings["episodes"], settings["recheck"]
     count = min(again["episodes"], episodes)
     records = evaluate_policy(
@@ -186,6 +188,18 @@ def evaluate_run(run: RunFolder, policy: Policy, settings: Mapping[str, Any], pr
     old = read_records(run.records_file) if run.records_file.exists() else []
     write_records(run.records_file, [*(r for r in old if _place(r) not in new), *records])
     return records
+
+
+def _say_if_learned(env: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Warn of an evaluation on a learned twin: what it promises is not a verdict."""
+    kwargs = {name: value for name, value in {**env["kwargs"], **settings["kwargs"]}.items() if name != "split"}
+    core = make_core(env["id"], 1, kwargs)
+    if core is not None and getattr(core.twin, "learned", False):
+        warnings.warn(
+            "these results are what a learned twin promises, not the physics' verdict: evaluation=physics judges on "
+            "SPMe, evaluation=physics evaluation.kwargs.fidelity=DFN on the full model",
+            stacklevel=2,
+        )
 
 
 def check_evaluation(env: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

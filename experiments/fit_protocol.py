@@ -138,8 +138,8 @@ def card(about: Mapping[str, Any], digest: str, protocols: int, ageing: int) -> 
         f"Weights `{digest}`. Made by `voltgym fit surrogate=protocol` from {about['source']}.",
         "",
         "Gaussian processes of the minutes and of every stage's extremes over the C-rates; an extreme of a stage "
-        "depends on the C-rates up to it. This is agreement with the twin, by interpolation, not with experiment. C-rates from "
-        f"{LOWEST:g} to {HIGHEST:g}; other scenarios, cells and targets are other surrogates.",
+        "depends on the C-rates up to it. This is agreement with the twin, by interpolation, not with experiment. "
+        f"C-rates from {LOWEST:g} to {HIGHEST:g}; other scenarios, cells and targets are other surrogates.",
         "",
         f"## Scores on {JUDGED} protocols left out",
         "",

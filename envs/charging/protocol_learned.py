@@ -34,6 +34,9 @@ class LearnedProtocolTwin:
         longest: what a charge may take [min]; beyond, the target was not reached.
     """
 
+    learned = True
+    """It is no physics: whoever judges by it says so."""
+
     def __init__(self, surrogate: ProtocolSurrogate, *, target_soc: float = 0.8, longest: float = LONGEST) -> None:
         self.surrogate, self.target_soc, self.longest = surrogate, target_soc, longest
         self.stages = surrogate.stages

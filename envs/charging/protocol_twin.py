@@ -40,6 +40,11 @@ class ProtocolTwin:
         self.edges[-1] = np.inf
 
     @property
+    def learned(self) -> bool:
+        """Whether the cell twin is no physics."""
+        return bool(getattr(self.twin, "learned", False))
+
+    @property
     def fingerprint(self) -> dict[str, str]:
         """The cell twin's, and its engine."""
         return {**self.twin.fingerprint, "cell engine": type(self.twin).__name__}
