@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import shutil
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,14 @@ def test_weights_of_ones_own_are_a_fidelity(twin: Any, tmp_path: Path) -> None:
     mine = make_twin(fidelity=str(tmp_path))
     assert mine.digest == twin.digest
     assert mine.fidelity == str(tmp_path)
+
+
+def test_an_evaluation_on_it_says_that_it_is_no_verdict() -> None:
+    from voltgym.experiments.evaluate import _say_if_learned
+
+    env = {"id": "VoltGym/FastCharge-v0", "kwargs": {"fidelity": "learned"}}
+    with pytest.warns(UserWarning, match="what a learned twin promises, not the physics' verdict: evaluation=physics"):
+        _say_if_learned(env, {"kwargs": {}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _say_if_learned(env, {"kwargs": {"fidelity": "SPMe"}})
