@@ -11,6 +11,7 @@ import numpy as np
 
 from voltgym.agents.base import Memory, Progress
 from voltgym.envs.charging.objective import Limits
+from voltgym.envs.charging.references import ELECTROLYTE
 from voltgym.envs.charging.task import FastChargeTask
 from voltgym.envs.core import make_episodes
 from voltgym.envs.errors import VoltGymError, number
@@ -37,7 +38,7 @@ class TwinGreedy:
 
     Args:
         twin: it is never asked for more than a step.
-        settings: of the limits and the task: ``k``, ``voltage_limit``, ``target_soc``, ``max_c_rate``.
+        settings: of the limits and the task: ``k``, ``electrolyte``, ``voltage_limit``, ``target_soc``, ``max_c_rate``.
     """
 
     information = "full"
@@ -78,8 +79,9 @@ class TwinGreedy:
         measured = self.twin.measure(ahead)
         if "one step" in self.twin.card:
             measured |= self._doubts(ahead, step)
-        slacks = self.limits.slacks(measured)
-        return np.asarray(np.min([slack / self.limits.scales[name] for name, slack in slacks.items()], axis=0))
+        slacks = {name: s / self.limits.scales[name] for name, s in self.limits.slacks(measured).items()}
+        slacks[ELECTROLYTE] = (measured[ELECTROLYTE] - self.settings["electrolyte"]) / 10
+        return np.asarray(np.min(list(slacks.values()), axis=0))
 
     def _doubts(self, ahead: State, step: np.ndarray) -> dict[str, np.ndarray]:
         """Standard deviations (N,) of a single step by name, as they were calibrated at such a time of a charge."""
@@ -120,11 +122,15 @@ class TwinGreedyAgent:
 
     Args:
         k: by how many standard deviations the limits are taken worse; None for what the environment says.
+        electrolyte: the least mean concentration in the negative electrode [mol.m-3] to plan for, as ``ObserverGreedy``
+            has it: below about 280 the electrolyte empties somewhere within a step, the anode's potential falls off,
+            and beyond that the equations end, so that nobody has seen what happens there.
     """
 
     unit = "env_steps"
 
-    def __init__(self, *, k: float | None = None) -> None:
+    def __init__(self, *, k: float | None = None, electrolyte: float = 300.0) -> None:
+        self.electrolyte = number("electrolyte", electrolyte, "a concentration >= 0")
         self.k = None if k is None else number("k", k, "a number of standard deviations >= 0")
         self.default_budget = 0
         self.ledger = Ledger()
@@ -148,6 +154,7 @@ class TwinGreedyAgent:
             core.twin,
             {
                 "k": objective.k if self.k is None else self.k,
+                "electrolyte": self.electrolyte,
                 "voltage_limit": objective.voltage_limit,
                 "target_soc": objective.target_soc,
                 "max_c_rate": float(core.task.action_space.high[0]),

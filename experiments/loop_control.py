@@ -7,9 +7,8 @@ is paid for, the checks too. What is handed in is the policy that did best in it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,16 @@ from voltgym.experiments.fit_charging import plan_of
 from voltgym.experiments.loop_control_charges import Charge, follow, keep, place_of, protocols, read
 from voltgym.experiments.loop_control_choice import EXPLORE, SETS, Foreseen, choose, exploring, foresee
 from voltgym.experiments.loop_control_fit import refit
+from voltgym.experiments.loop_control_parts import CHECK, Trained, affordable, alike, physical
 from voltgym.experiments.loop_control_verdict import judged, minutes_of
 from voltgym.experiments.loop_engine import SURROGATE, best
 from voltgym.experiments.loop_log import Recommendation, Verdict
 from voltgym.surrogates.charging import shipped
 
-FIDELITIES = ("SPM", "SPMe", "DFN")
-CHECK, CHARGE = "check", "charge"
+CHARGE = "charge"
 NOTHING, SHIPPED = "nothing", "shipped"
 POOL = 10_000
 """The training episodes of a round are numbered from so many times the round: no two rounds share one."""
-SIDE = 32
-"""Charges that run side by side."""
 ROOM = 1.3, 10
 """A charge may take so many times the steps that the twin expects, and so many more."""
 
@@ -70,7 +67,7 @@ class ControlLoop:
     ) -> None:  # fmt: skip
         check_name("loop.start", start, (NOTHING, SHIPPED))
         self.env_id, self.agent, self.start = env_id, agent, start
-        self.kwargs = _physical(env_kwargs) | ({} if observation is None else {"observation": observation})
+        self.kwargs = physical(env_kwargs) | ({} if observation is None else {"observation": observation})
         self.first = {name: whole_number(f"loop.first.{name}", first.get(name, 0), least=0) for name in SETS}
         self.protocols = dict(protocols)
         self.charges, self.check = whole_number("loop.charges", charges, least=0), whole_number("loop.check", check)
@@ -119,7 +116,7 @@ class ControlLoop:
     ) -> list[Recommendation]:  # fmt: skip
         """Exploring charges where nothing is known; else a check of a new policy, and charges with it."""
         if surrogate is None and self.start == NOTHING:
-            return _affordable(self._begin(seed), left)
+            return affordable(self._begin(seed), left)
         twin = surrogate or shipped()
         policy = self._policy(verdicts, twin, folder, seed, progress)
         core = make_episodes(self.env_id, 1, **{**self.kwargs, "fidelity": str(twin), "split": "train"})
@@ -132,7 +129,7 @@ class ControlLoop:
         rest = seen.some(slice(self.check, None))
         charges = [self._charge(rest, j, pool[i][1], float(apart[i]), why, seed) for j, (i, why) in enumerate(chosen)]
         room = left - 2 * checked.design["steps"]  # the next policy wants a check, too: without one, more is no use
-        return _affordable([checked], left) + _affordable(charges, room)
+        return affordable([checked], left) + affordable(charges, room)
 
     def _begin(self, seed: int) -> list[Recommendation]:
         out = []
@@ -146,7 +143,7 @@ class ControlLoop:
         """What the agent makes on the twin: made, or read where a kill came after it."""
         kept = folder / "policy"
         if not (kept / POLICY_FILE).exists():
-            tell = _Trained(lambda share: self._tell(verdicts, progress, trained=share))
+            tell = Trained(lambda share: self._tell(verdicts, progress, trained=share))
             kwargs = {**self.kwargs, "fidelity": str(twin), "k": self.pessimism}
             work = folder / "training"
             work.mkdir(parents=True, exist_ok=True)
@@ -185,7 +182,7 @@ class ControlLoop:
         What a kill interrupts is run again from the same numbers: a row of the physics depends on that row alone.
         """
         twin = folder / SURROGATE if (folder / SURROGATE).exists() else shipped() if self.start == SHIPPED else None
-        for some in _alike([*zip(batch, places, strict=True)]):
+        for some in alike([*zip(batch, places, strict=True)]):
             most = sum(one.design["steps"] for one, _ in some)
             if most > left:
                 raise BudgetExhausted(f"{left:g} {self.unit} are left, and the next charges may take {most}")
@@ -247,38 +244,3 @@ class ControlLoop:
         cell, fidelity = (self.kwargs.get(name, usual) for name, usual in (("cell", "LGM50"), ("fidelity", "SPMe")))
         high = float(self._physics.task.action_space.high[0])  # type: ignore[attr-defined]
         return {**exploring(f"loop {kind}", cell, fidelity, self.protocols, high), **SETS[kind]}
-
-
-def _physical(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of an environment that runs on physics, in the splits that a loop uses."""
-    check_name("env.kwargs.fidelity of a loop, whose judge is physics", env_kwargs.get("fidelity", "SPMe"), FIDELITIES)
-    if env_kwargs.get("split", "train") != "train":
-        raise VoltGymError(
-            f"env.kwargs.split is {env_kwargs['split']!r}; a loop charges in `train` and checks in `validation`: use "
-            "env=fastcharge, and evaluate the policy in another split afterwards"
-        )
-    return dict(env_kwargs)
-
-
-class _Trained:
-    """What an agent tells of its training, as a share of it."""
-
-    def __init__(self, tell: Callable[[float], None]) -> None:
-        self.tell = tell
-
-    def update(self, done: int, total: int, **numbers: float) -> None:
-        """Pass the share on."""
-        self.tell(done / max(total, 1))
-
-
-def _alike(batch: Sequence[tuple[Recommendation, int]]) -> Iterator[list[tuple[Recommendation, int]]]:
-    """The batch in order, in pieces of one kind; a check is a piece of its own."""
-    for kind, group in groupby(batch, key=lambda item: item[0].design["kind"]):
-        some, size = list(group), 1 if kind == CHECK else SIDE
-        yield from (some[i : i + size] for i in range(0, len(some), size))
-
-
-def _affordable(batch: Sequence[Recommendation], left: float) -> list[Recommendation]:
-    """As many of the first of ``batch`` as fit even if each takes all the steps that it may."""
-    sums = np.cumsum([one.design["steps"] for one in batch])
-    return list(batch[: int(np.searchsorted(sums, left, side="right"))])
