@@ -9,10 +9,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from voltgym.envs.checker import assert_contract, check_surrogate_contract
-from voltgym.surrogates import cathode, solvent
+from voltgym.surrogates import cathode, rul, soc, soh, solvent
 from voltgym.surrogates.base import Failure, Surrogate
 from voltgym.surrogates.files import WeightsError
 
@@ -22,12 +23,33 @@ class Case(NamedTuple):
 
     kind: Any
     load: Callable[[], Any]
-    designs: tuple[str, ...]
-    wrong: str
+    designs: tuple[Any, ...]
+    wrong: Any
     """What is no design."""
 
 
+def histories(n: int, length: int = 30) -> tuple[np.ndarray, ...]:
+    """What a battery's sensors might see of n cells: (length, 4)."""
+    rate = np.random.default_rng(0).uniform(-0.5, 1.5, (n, length))
+    soc = 0.4 + np.cumsum(rate, axis=1) / 120
+    return tuple(np.stack([3.3 + 0.8 * soc + 0.1 * rate, 300 + 5 * rate, rate, soc + 0.05], axis=-1))
+
+
+def between(low: list[float], high: list[float], n: int = 12) -> tuple[np.ndarray, ...]:
+    """N rows between two, no two alike."""
+    share = np.random.default_rng(0).uniform(0.1, 0.9, (n, len(low)))
+    return tuple(np.array(low) + share * (np.array(high) - np.array(low)))
+
+
+CHARGES = between([*[0.1] * 13, 6.0, 3.7, 0.3, 290.0], [*[0.4] * 13, 15.0, 4.1, 1.2, 315.0])
+LIVES = between(
+    [-5.0, -2.0, -0.3, 4.7, 4.4, 5e-4, -0.01, 0.3, 290.0], [-2.0, -0.5, 0.0, 5.2, 5.1, 8e-3, 0.01, 1.2, 315.0]
+)
+
 CASES = {
+    "soc": Case(soc.SocEstimator, soc.load_shipped, histories(12), np.full((30, 4), np.nan)),
+    "soh": Case(soh.SohEstimator, soh.load_shipped, CHARGES, np.full(17, np.nan)),
+    "rul": Case(rul.RulEstimator, rul.load_shipped, LIVES, np.full(9, np.nan)),
     "solvent": Case(
         solvent.SolventSurrogate,
         solvent.load_shipped,
