@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voltgym.envs.charging.objective import FastChargeObjective
 from voltgym.envs.charging.scenario import splits
+from voltgym.envs.charging.soc_estimate import soc_watch
 from voltgym.envs.charging.task import FastChargeTask
 from voltgym.envs.charging.tractable import GreedyMinutes
 from voltgym.envs.charging.twins import make_twin
@@ -33,6 +34,7 @@ def parts(
     margin: float = 0.0,
     k: float = 0.0,
     device: str = "numpy",
+    soc_estimate: bool | str | Path = False,
 ) -> Parts:
     """Twin, task, objective, scenario and viewer of a fast charge.
 
@@ -50,11 +52,18 @@ def parts(
         margin: how far inside the limits, in the same units, the penalty begins.
         k: by how many of its standard deviations a learned twin's limits are taken worse than it says; physics has none.
         device: of a learned twin: ``numpy``, or a device of torch such as ``cpu`` or ``cuda``. Physics runs on CPUs.
+        soc_estimate: whether a ``bms`` observation also shows the SOC that is estimated from the measurements, and its
+            standard deviation: True for the shipped estimator, or a folder (``voltgym fit surrogate=soc out=``).
     """
     twin = make_twin(cell=cell, fidelity=fidelity, engine=engine, threads=threads, device=device)
     limit = twin.cell.upper_voltage
     task = FastChargeTask(
-        voltage_limit=limit, observation=observation, history=history, max_c_rate=max_c_rate, target_soc=target_soc
+        voltage_limit=limit,
+        observation=observation,
+        history=history,
+        max_c_rate=max_c_rate,
+        target_soc=target_soc,
+        soc=soc_watch(soc_estimate, twin.cell),
     )
     objective = FastChargeObjective(penalty=penalty, margin=margin, k=k, voltage_limit=limit, target_soc=target_soc)
     return Parts(twin, task, objective, pick_split(splits(GreedyMinutes(cell)), split), EpisodeViewer(objective))

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from voltgym.envs.contracts import Measured
-from voltgym.envs.errors import UnknownName, check_name, number, whole_number
+from voltgym.envs.errors import UnknownName, VoltGymError, check_name, number, whole_number
 from voltgym.surrogates.base import State
 
 _TARGET = "a fraction between 0 and 1 such as 0.8"
@@ -70,7 +70,8 @@ class FastChargeTask:
     """Action: the C-rate of the next step, (1,) in [0, ``max_c_rate``]. Done when the SOC reaches the target.
 
     ``observation="bms"`` appends voltage, temperature and C-rate of the last ``history`` steps, newest first; before
-    the first step they repeat the start. :meth:`read` gives a component back in physical units.
+    the first step they repeat the start. ``soc`` (``soc_estimate.SocWatch``) appends the SOC that is estimated and its
+    standard deviation. :meth:`read` gives a component back in physical units.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class FastChargeTask:
         history: int = 4,
         max_c_rate: float = 3.0,
         target_soc: float = 0.8,
+        soc: Any = None,
     ) -> None:
         check_name("observation", observation, CLASSES)
         max_c_rate = number("max_c_rate", max_c_rate, "a C-rate such as 3.0", low=1e-3, high=100)
@@ -91,6 +93,13 @@ class FastChargeTask:
         scaling = {channel.name: channel for channel in channels}
         for age in range(1, self.history + 1):
             channels += [scaling[name]._replace(name=f"{name}, {age} ago") for name in HISTORY]
+        self.soc = soc
+        if soc is not None:
+            if observation != "bms":
+                raise VoltGymError(
+                    f"soc_estimate goes with observation='bms', not with {observation!r}, which has the SOC"
+                )
+            channels += soc.channels
         self.channels = tuple(channels)
         self.names = tuple(channel.name for channel in channels)
         self._offset = np.array([channel.offset for channel in channels])
@@ -107,7 +116,8 @@ class FastChargeTask:
         now = np.stack([measured[name] for name in HISTORY], axis=1)[:, None]
         past = state.get("history", np.repeat(now, self.history + 1, axis=1))
         start = state.get("start temperature", measured["Temperature [K]"])
-        return {"history": np.concatenate([now, past[:, :-1]], axis=1), "start temperature": start}
+        kept = {"history": np.concatenate([now, past[:, :-1]], axis=1), "start temperature": start}
+        return kept if self.soc is None else kept | self.soc.remember(state, measured)
 
     def observe(self, state: State, measured: Measured) -> np.ndarray:
         """(N, channels) float32, each of order one."""
@@ -115,6 +125,8 @@ class FastChargeTask:
         for age in range(1, self.history + 1):
             for j, name in enumerate(HISTORY):
                 values[f"{name}, {age} ago"] = state["history"][:, age, j]
+        if self.soc is not None:
+            values |= self.soc.values(state)
         raw = np.stack([values[name] for name in self.names], axis=1)
         return ((raw - self._offset) / self._scale).astype(np.float32)
 
