@@ -1,12 +1,12 @@
 """The loop on FastCharge against direct PPO: physics steps to 95 % of the reference; and what a twin alone is worth.
 
-``python -m voltgym.experiments.benchmark_loop_control [seeds=10] [out=FOLDER] [parts=loop,shipped,direct]``
+``python -m voltgym.experiments.benchmark_loop_control [seeds=10] [out=FOLDER] [parts=loop,shipped,direct,ppo]``
 
 ``loop``: from nothing, a policy that plans on the twin; every round's policy is scored on 50 test episodes of the
 physics, which the loop does not see and which are not counted, since they are the judge's. ``shipped``: agents made on
 the twin that comes with the package, without physics, and what the loop makes of them. ``direct``: PPO on the physics,
-1,000,000 steps; seeds that are in the published results are read there. What is done is in ``out/result.json``: run it
-again to go on.
+1,000,000 steps; seeds that are in the published results are read there. ``ppo``: the loop from nothing with PPO. What
+is done is in ``out/result.json``: run it again to go on.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def judged(policy: Policy, fidelity: str) -> Found:
     return score(evaluate_policy(policy, ENV, kwargs, split=SPLIT, episodes=EPISODES, agent="policy", seed=None))
 
 
-def looped(out: Path, seed: int, agent: str, start: str) -> list[Found]:
+def looped(out: Path, seed: int, agent: str, start: str, *more: str) -> list[Found]:
     """Every round's policy of a loop: steps paid by the end of its check, its score on the physics and on the twin."""
     first = {"shipped": 0, "nothing": 1}[start]
     config = loop.configured(
         ["env=fastcharge", f"agent={agent}", "loop=control", f"loop.start={start}", f"seed={seed}", "quiet=true",
-         f"loop.fit.seed={seed}", f"rounds={ROUNDS[start] + first}", "budget=100000"]
+         f"loop.fit.seed={seed}", f"rounds={ROUNDS[start] + first}", "budget=100000", *more]
     )  # fmt: skip
     loop.run(plain(config), out)
     found, spent = [], 0.0
@@ -104,6 +104,12 @@ def loops(out: Path, seed: int) -> Mapping[str, Callable[[], list[Found]]]:
     return {f"loop {seed}": lambda: looped(out / f"loop-{seed}", seed, "twin_greedy", "nothing")}
 
 
+def with_ppo(out: Path, seed: int) -> Mapping[str, Callable[[], list[Found]]]:
+    """The same with PPO, which learns on the twin for as many steps as direct PPO does on the physics."""
+    more = f"loop.agent_budget={DIRECT}"
+    return {f"ppo on the twin {seed}": lambda: looped(out / f"ppo-{seed}", seed, "ppo_full", "nothing", more)}
+
+
 def from_shipped(out: Path, seed: int) -> Mapping[str, Callable[[], list[Found]]]:
     """A loop an agent, from the twin that comes with the package."""
     return {
@@ -117,7 +123,7 @@ def directs(out: Path, seed: int) -> Mapping[str, Callable[[], list[Found]]]:
     return {f"direct {seed}": lambda: direct(out / f"direct-{seed}", seed)}
 
 
-PARTS = {"loop": loops, "shipped": from_shipped, "direct": directs}
+PARTS = {"loop": loops, "ppo": with_ppo, "shipped": from_shipped, "direct": directs}
 
 
 def run(out: Path, seeds: int, parts: Sequence[str]) -> dict[str, list[Found]]:
@@ -161,7 +167,7 @@ def main(argv: list[str]) -> None:
     for name in given:
         if name not in ("seeds", "out", "parts"):
             raise UnknownName("argument", name, ("seeds", "out", "parts"))
-    parts = given.get("parts", "loop,shipped,direct").split(",")
+    parts = given.get("parts", "loop,shipped,direct,ppo").split(",")
     for part in parts:
         if part not in PARTS:
             raise UnknownName("part", part, PARTS)

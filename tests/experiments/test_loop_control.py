@@ -17,6 +17,7 @@ from voltgym.envs.checker import assert_contract, check_agent_contract
 from voltgym.envs.core import make_episodes
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import loop_control, loop_control_charges, loop_engine
+from voltgym.experiments.benchmark_loop_control import main, reached, table
 from voltgym.experiments.loop_control import ControlLoop
 from voltgym.experiments.loop_control_charges import follow, place_of, read, together
 from voltgym.experiments.loop_control_choice import choose
@@ -264,3 +265,18 @@ def test_a_single_step_from_the_start_is_the_first_of_an_open_loop(whole: tuple[
     said = outputs[:, :, 0, 0].mean(axis=0) - data.outputs[:, 0, 0]
     np.testing.assert_allclose(found.error[found.step == 0, 0], said, atol=1e-5)
     assert loop_control_charges.place_of(Path("a"), 7) == Path("a/charges/00007.parquet")
+
+
+def test_the_benchmark_counts_steps_to_the_first_good_policy() -> None:
+    poor, good = {"steps": 10.0, "score": 0.949, "feasible": 1.0}, {"steps": 20.0, "score": 0.95, "feasible": 1.0}
+    assert reached([poor, good, {**good, "steps": 30.0}]) == 20.0
+    assert reached([poor]) == float("inf")
+    text = table({"loop 0": [{**poor, "round": 1, "twin": 0.9}, good], "loop 1": [poor], "direct 0": [poor]})
+    assert "loop: 1 of 2 seeds reach 95% of the reference" in text
+    assert "direct: 0 of 1 seeds reach 95% of the reference" in text
+
+
+def test_the_benchmark_says_what_it_does_not_know() -> None:
+    for wrong in (["parts=lop"], ["seed=3"], ["seeds=many"]):
+        with pytest.raises(VoltGymError, match=r"part|argument|seeds"):
+            main(wrong)
