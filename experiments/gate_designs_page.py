@@ -72,7 +72,7 @@ def _strip(name: str, rows: Sequence[tuple[Any, float, bool]]) -> str:
 def _promise(found: Judgement) -> page.Table:
     lines: list[list[str | page.Cell]] = []
     for name, each in found.gap["values"].items():
-        if not each["off"]:
+        if abs(each["off"]) < 1e-6:
             continue  # no level has another number for it
         std = each["promised std"]
         said = f"{each['promised']:.4g}" + ("" if not std else f" ± {1.96 * std:.2g}")

@@ -143,8 +143,13 @@ class Quantum:
         return out
 
     def _offsets(self, rows: Sequence[Row]) -> list[tuple[str, dict[str, float]]]:
-        """By variant: how far it is from the protocol, the relative ones on top of the protocol's own reference."""
+        """By variant: how far it is from the protocol, the relative ones on top of the protocol's own reference.
+
+        None without the protocol's own values.
+        """
         by = {row["label"]: row["values"] for row in rows if row["values"] is not None}
+        if PROTOCOL not in by:
+            return []
         own, reference = by[PROTOCOL], self.protocol(EC, PROTOCOL)[0] or {}
         out = []
         for label, values in by.items():

@@ -18,7 +18,7 @@ from voltgym.experiments import arguments, configs, gate_config, gate_keep, gate
 from voltgym.experiments.gate_config import Thresholds
 from voltgym.experiments.gate_subject import Subject, of_design, of_place
 from voltgym.experiments.gate_verdict import Verdict
-from voltgym.experiments.manifest import config_hash
+from voltgym.experiments.manifest import PHYSICS, config_hash, versions
 from voltgym.experiments.progress import Progress, terminal
 
 USAGE = """usage: voltgym validate RUN|POLICY|FILE.onnx|design=DESIGN [env=NAME] [use=NAME] [out=FOLDER]
@@ -105,7 +105,8 @@ def validate(
     """Judge one recommendation; verdict, page and rows go into ``folder``."""
     gate = thresholds.make(**options)
     ready = gate.subject(subject)
-    digest = config_hash([ready.digest, thresholds.hash, sorted(options.items())])
+    physics = versions((*PHYSICS, *gate_verdict.MORE_VERSIONS))  # rows of other physics are other rows
+    digest = config_hash([ready.digest, thresholds.hash, sorted(options.items()), physics])
     kept = gate_keep.Kept(folder, digest)
     with Progress(terminal(f"validate {subject.label[:40]}", quiet)) as bar:
         rows = gate_keep.computed(gate, ready, kept, bar)

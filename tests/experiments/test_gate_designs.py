@@ -118,6 +118,12 @@ def test_methods_that_disagree_are_a_reason() -> None:
     assert IONIZATION in reasons, "half of the draws are by the other method"
 
 
+def test_a_molecule_that_falls_apart_has_a_page(tmp_path: Path) -> None:
+    verdict = run(tmp_path, "env=solvent", "design=COC(=O)C1(F)CC(N(C)C)OC1=O")
+    assert failed(verdict) == ["Physics"]
+    assert "<svg" in (tmp_path / "verdict.html").read_text()
+
+
 def test_variants_are_computed_for_a_small_molecule() -> None:
     physics = solvent_gate().physics
     rows = [physics.compute("COC", name) for (name,) in physics.variants("COC")]
