@@ -139,16 +139,20 @@ def _promised(gate: ControlGate, rows: Sequence[Row], name: str, direction: str)
 
 
 def gap_of(gate: ControlGate, subject: Subject, rows: Sequence[Row], name: str) -> dict[str, Any]:
-    """What the level that was trained on says, less what was found; a positive margin's gap is optimism."""
+    """What the level that was trained on says, less what was found; a positive margin's gap is optimism.
+
+    Margins are compared where both ran to the end: one that broke off early has not met its worst moment.
+    """
     if gate.trained is None:
         return {"of": None, "text": "there is one level only, so nothing was predicted by another"}
     level = str(subject.env_kwargs.get(gate.trained, "SPMe"))
     if level == gate.change.get(gate.trained):
         return {"of": level, "text": f"it was made on {level} itself: there is no surrogate between"}
-    out: dict[str, Any] = {"of": level, "against": gate.level, "scenarios": len(rows), "limits": {}}
-    for limit in rows[0]["found"]["worst_slacks"] if rows else ():
+    whole = [row for row in rows if {row["found"]["failure"], row["promised"]["failure"]} == {"NONE"}]
+    out: dict[str, Any] = {"of": level, "against": gate.level, "scenarios": len(whole), "limits": {}}
+    for limit in whole[0]["found"]["worst_slacks"] if whole else ():
         if limit not in (COMPLETED, name):  # the value's own limit is told by the value
-            out["limits"][limit] = _differences(rows, limit)
+            out["limits"][limit] = _differences(whole, limit)
     both = [row for row in rows if row["found"]["goal_reached"] and row["promised"]["goal_reached"]]
     off = np.array(_values(both, "promised", name)) - np.array(_values(both, "found", name))
     out["value"] = {"name": name, "mean": float(off.mean()) if off.size else None}

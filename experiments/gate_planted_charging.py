@@ -63,9 +63,9 @@ def of_constant(folder: Path, rates: Sequence[float], use: str) -> Subject:
     return of_rates(rates, use, cell="LGM50")
 
 
-def of_policy(folder: Path, policy: Policy, label: str) -> Subject:
-    """A controller for the field."""
-    env = {"cell": "LGM50", "fidelity": "SPMe", "observation": "bms", "split": "train"}
+def of_policy(folder: Path, policy: Policy, label: str, split: str = "train") -> Subject:
+    """A controller for a use, the field unless said."""
+    env = {"cell": "LGM50", "fidelity": "SPMe", "observation": "bms", "split": split}
     content = config_hash(getattr(policy, "arguments", {}))
     return Subject(label, "a planted controller", FAST, env, policy=policy, content=content)
 
@@ -138,10 +138,10 @@ BAD = (
 )
 
 
-def _observer(voltage: float, temperature: float, anode: float, electrolyte: float) -> Any:
+def _observer(voltage: float, temperature: float, anode: float, split: str) -> Any:
     margins = {VOLTAGE: voltage, TEMPERATURE: temperature, ANODE: anode}
     label = f"observer with {1e3 * anode:g} mV"
-    return partial(of_policy, policy=ObserverGreedy(margins=margins, electrolyte=electrolyte), label=label)
+    return partial(of_policy, policy=ObserverGreedy(margins=margins), label=label, split=split)
 
 
 def _with_margins(name: str, how: str, margins: tuple[float, float, float], **more: Any) -> Planted:
@@ -164,17 +164,17 @@ GOOD = (
         partial(of_constant, rates=(0.6,) * 5, use="nominal"),
     ),
     Planted(
-        "observer_36",
+        "observer_in_the_field",
         "charging",
         True,
-        "observer-greedy for the field, its anode margin one and a half times the shipped one",
-        _observer(0.01, 0.9, 0.036, 480.0),
+        "observer-greedy for the field, its margins tried until it met the criterion",
+        _observer(0.005, 0.65, 0.036, "train"),
     ),
     Planted(
-        "observer_40",
+        "observer_on_the_bench",
         "charging",
         True,
-        "observer-greedy for the field, its anode margin nearly twice the shipped one",
-        _observer(0.01, 1.2, 0.040, 480.0),
+        "observer-greedy for the nominal cell, with margins of 10 mV, 1 K and 30 mV",
+        _observer(0.01, 1.0, 0.030, "nominal"),
     ),
 )
