@@ -125,7 +125,8 @@ def run(argv: Sequence[str]) -> list[Verdict]:
     options = {**asked.options, **({"use": asked.settings["use"]} if "use" in asked.settings else {})}
     for number, subject in enumerate(subjects, 1):
         thresholds = gate_config.find(subject.env_id, asked.gate, asked.search, asked.settings.get("gate"))
-        folder = _folder(asked.settings.get("out"), subject, number if len(subjects) > 1 else None)
+        which = config_hash([subject.digest, thresholds.hash, sorted(options.items())])
+        folder = _folder(asked.settings.get("out"), subject.label, which, number if len(subjects) > 1 else None)
         verdict = validate(subject, thresholds, folder, command, quiet=asked.settings.get("quiet") == "true", **options)
         print(
             f"{subject.label}: {verdict['summary']}", *verdict["notes"], f"page: {folder / gate_page.FILE}", sep="\n  "
@@ -134,10 +135,12 @@ def run(argv: Sequence[str]) -> list[Verdict]:
     return out
 
 
-def _folder(out: str | None, subject: Subject, number: int | None) -> Path:
-    name = re.sub(r"[^A-Za-z0-9.@-]+", "_", subject.label)[:40] or "design"
-    base = Path(out).expanduser() if out else Path("runs") / "validate" / f"{name}-{subject.digest[:8]}"
-    return base if number is None else base / f"{number}-{name}"
+def _folder(out: str | None, label: str, which: str, number: int | None) -> Path:
+    """Where one of them goes; of several that share ``out``, a folder in it."""
+    name = re.sub(r"[^A-Za-z0-9.@-]+", "_", label)[:40] or "design"
+    if out is None:
+        return Path("runs") / "validate" / f"{name}-{which[:8]}"
+    return Path(out).expanduser() if number is None else Path(out).expanduser() / f"{number}-{name}"
 
 
 def _number(text: str) -> Any:
