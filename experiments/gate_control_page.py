@@ -162,9 +162,10 @@ def _against(rows: Sequence[Row], name: str, said: str, level: str) -> str:
     ends = np.array([low - room, high + room])
     series = [Series("agreement", ends, ends, 7), *(_dot(label, a, b, False, DRAWN) for label, a, b in points)]
     off = [a - b for _, a, b in points] or [0.0]
-    note = f"off by {np.mean(off):+.2g} on average, {max(off):+.2g} at most"
+    note, about = (
+        f"off by {np.mean(off):+.2g}",
+        f"Off by {np.mean(off):+.2g} {unit} on average, {max(off):+.2g} at most.",
+    )
     title = f"{name.split(' [')[0]}: margin on {level} [{unit}]"
     span = float(ends[0]), float(ends[1])
-    return draw(
-        Chart(title, f"margin on {said} [{unit}]", series, f"{note} {unit}.", span, span, note=note, height=150)
-    )
+    return draw(Chart(title, f"margin on {said} [{unit}]", series, about, span, span, note=note, height=150))
