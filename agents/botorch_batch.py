@@ -78,8 +78,8 @@ def choose(
         seed: of the samples.
         samples: how many.
     """
-    if len(free) <= count:
-        return list(free)
+    if count <= 0 or len(free) <= count:
+        return list(free)[: max(count, 0)]
     torch.manual_seed(seed)
 
     def worth(drawn: Any, X: Any = None) -> Any:

@@ -49,12 +49,12 @@ PLANS = {
 def by_loop(plan: Plan, seed: int, out: Path) -> list[tuple[float | None, bool]]:
     """(value, feasible) of every call, in order."""
     config = loop.configured([*plan.overrides, f"budget={plan.loop}", f"seed={seed}", f"out={out}", "quiet=true"])
-    loop.run(plain(config), out)
+    loop.run(config, out)
     return [(v.value, v.feasible) for v in read(out / "verdicts.jsonl")]
 
 
 def by_agent(plan: Plan, seed: int, out: Path) -> list[tuple[float | None, bool]]:
-    """The loop's own agent, with the physics in the place of the surrogate."""
+    """The agent of the loop's config, with the physics in the place of the surrogate."""
     from voltgym.agents.base import Silent
     from voltgym.experiments.train import build_agent
 
@@ -69,7 +69,7 @@ def by_agent(plan: Plan, seed: int, out: Path) -> list[tuple[float | None, bool]
 
 
 def by_chance(plan: Plan, seed: int, out: Path) -> list[tuple[float | None, bool]]:
-    """Designs of the field at random; ``out`` keeps each as it comes."""
+    """Designs of the field at random."""
     problem = loop.problem_of(plain(loop.configured([*plan.overrides])))
     assert isinstance(problem, DesignLoop)
     found: list[tuple[float | None, bool]] = []

@@ -40,18 +40,25 @@ def configured(overrides: Sequence[str]) -> dict[str, Any]:
         VoltGymError: no loop fits; or an override is wrong.
     """
     named = {override.lstrip("+~").partition("=")[0] for override in overrides}
-    if "loop" in named:
-        return configs.compose("loop", overrides)
+    search, _ = arguments.split(overrides)
     chosen = [o for o in overrides if not o.lstrip("+~").startswith(("loop.", "agent."))]
     env_id = configs.compose("loop", chosen)["env"]["id"]
-    for name in configs.choices("loop"):
-        fits = configs.compose("loop", [f"loop={name}"])["loop"].get("fits", {})
+    if "loop" in named:
+        config = configs.compose("loop", overrides)
+        fits = config["loop"].get("fits", {}).get("environments", [env_id])
+        if env_id not in fits:
+            raise VoltGymError(
+                f"this loop is for {', '.join(fits)}, not for {env_id}; leave loop= out, or name another"
+            )
+        return config
+    for name in configs.choices("loop", search):
+        fits = configs.compose("loop", [f"loop={name}", *arguments.as_override(search)])["loop"].get("fits", {})
         if env_id in fits.get("environments", ()):
-            agent = [] if "agent" in named else [f"agent={fits['agent']}"]
+            agent = [f"agent={fits['agent']}"] if "agent" in fits and "agent" not in named else []
             return configs.compose("loop", [*overrides, f"loop={name}", *agent])
     raise VoltGymError(
-        f"no loop is for {env_id}; name one with loop=..., see `voltgym list loop`, or write conf/loop/NAME.yaml: a "
-        "function that makes a voltgym.experiments.loop_engine.LoopProblem, and the environments that it fits"
+        f"no loop is for {env_id}; name one with loop=..., see `voltgym list loop`, or write loop/NAME.yaml in your "
+        "configs: a function that makes a voltgym.experiments.loop_engine.LoopProblem, and the environments it fits"
     )
 
 
@@ -64,73 +71,110 @@ def problem_of(config: Mapping[str, Any]) -> LoopProblem:
     try:
         made = make(config["env"]["id"], config["env"]["kwargs"], build_agent(config["agent"]), **how)
     except TypeError as error:
-        raise VoltGymError(f"the loop {config['loop']['_target_']} cannot be made: {error}; see `conf/loop/`") from None
-    if not isinstance(made.unit, str):
-        raise VoltGymError(f"{config['loop']['_target_']} makes no LoopProblem: it has no unit")
+        raise VoltGymError(f"the loop {config['loop']['_target_']} cannot be made: {error}") from None
+    if not isinstance(getattr(made, "unit", None), str) or getattr(made, "direction", "") not in ("min", "max"):
+        raise VoltGymError(f"{config['loop']['_target_']} makes no LoopProblem: it needs `unit` and `direction`")
     return made
 
 
 def main(argv: list[str]) -> None:
     """Start a loop, or go on with one."""
+    if flags := arguments.check_flags(argv):
+        raise VoltGymError(f"{min(flags)} is for `voltgym train`; a loop runs one config (see `voltgym loop --help`)")
     old = [a.removeprefix("resume=") for a in argv if a.startswith("resume=")]
-    if old and len(argv) > 1:
+    if old and (len(argv) > 1 or not old[-1]):
         raise VoltGymError("resume=FOLDER goes with no other override: a loop goes on with the config it began with")
     if old:
         out = Path(old[-1])
-        config = RunFolder(out).manifest()["config"]
+        config = begun(out)
+        if config is None:
+            raise VoltGymError(f"there is no loop in {out}; start one with `voltgym loop env=... out={out}`")
     else:
         config = configured(arguments.overrides(argv))
         name = str(config["env"]["id"]).rpartition("/")[2]
         stamp = datetime.now(UTC).strftime("%Y-%m-%d_%H-%M-%S")
-        out = Path("runs") / "loop" / name / stamp if config["out"] is None else Path(str(config["out"]))
-    run(plain(config), out)
+        out = Path("runs") / "loop" / name / stamp if config["out"] in (None, "") else Path(str(config["out"]))
+    run(config, out)
+
+
+def begun(out: Path) -> dict[str, Any] | None:
+    """The config of the loop in ``out``; None where there is none yet. Another kind of run there is an error."""
+    folder = RunFolder(out)
+    if not folder.begun():
+        return None
+    found = folder.manifest().get("loop")
+    if not isinstance(found, dict) or not all(name in found for name in ("env", "agent", "loop", "seed", "budget")):
+        raise VoltGymError(f"{out} holds a run that is no loop; choose another out=")
+    return found
 
 
 def run(config: Mapping[str, Any], out: Path) -> LoopLog:
-    """The loop of a resolved config in ``out``, to its end; its manifest says how it ended."""
+    """The loop of a config in ``out``, to its end; its manifest says how it ended."""
     asked = config["loop"].get("default_budget") if config["budget"] is None else config["budget"]
     budget = number("budget", asked, "calls of the physics, such as budget=50", 1, 1e12)
-    rounds = None if config["rounds"] is None else whole_number("rounds", config["rounds"])
+    rounds = None if config.get("rounds") is None else whole_number("rounds", config["rounds"])
     seed = whole_number("seed", config["seed"], least=0, most=2**31)
     folder, problem = RunFolder(out), problem_of(config)
+    config, quiet = plain(config), bool(bool(config.get("quiet")))
     with alone(out):
-        before = folder.manifest() if folder.begun() else None
-        begin = {**manifest.start(config), "kind": "loop", "unit": problem.unit}
-        old = {} if before is None else {"started": before["started"]}
-        about = {name: config[name] for name in ("env", "agent", "loop", "seed")}
-        write_json(folder.manifest_file, {**begin, **old})
+        old = begun(out)
+        log = LoopLog(out, {name: config[name] for name in ("env", "agent", "loop", "seed")})
+        first = {} if old is None else {"started": folder.manifest()["started"]}
+        write_json(
+            folder.manifest_file, {**manifest.start(_as_run(config, budget, problem.unit)), "loop": config, **first}
+        )
         try:
-            log = _go(config, problem, folder, about, budget, rounds, seed)
+            _go(config, problem, folder, log, budget, rounds, seed)
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "interrupted"
             folder.note(status=status, finished=manifest.now(), error=f"{type(error).__name__}: {error}")
-            if status == "interrupted" and not config["quiet"]:
+            if status == "interrupted" and not quiet:
                 print(f"go on with `voltgym loop resume={out}`", file=sys.stderr)
             raise
         folder.note(status="finished", finished=manifest.now(), spent={problem.unit: log.spent})
     return log
 
 
+def _as_run(config: Mapping[str, Any], budget: float, unit: str) -> dict[str, Any]:
+    """What the loop's config is as that of a run, so that whatever takes a run folder takes a loop's."""
+    usual = configs.compose("train", ["evaluation=nominal", "evaluation.recheck.episodes=0"])
+    kept = {name: config[name] for name in ("env", "agent", "seed")}
+    return {**kept, "evaluation": usual["evaluation"], "name": "loop", "quiet": True, "budget": budget, "unit": unit}
+
+
 def _go(
-    config: Mapping[str, Any], problem: LoopProblem, folder: RunFolder, about: Mapping[str, Any], budget: float,
-    rounds: int | None, seed: int,
-) -> LoopLog:  # fmt: skip
+    config: Mapping[str, Any],
+    problem: LoopProblem,
+    folder: RunFolder,
+    log: LoopLog,
+    budget: float,
+    rounds: int | None,
+    seed: int,
+) -> None:
     from voltgym.agents.base import save_policy
     from voltgym.experiments.loop_page import write_page
+    from voltgym.surrogates.files import WeightsError
 
-    seen = progress.terminal(f"loop {config['env']['id']}", config["quiet"])
+    seen = progress.terminal(f"loop {config['env']['id']}", bool(config.get("quiet")))
     kept = progress.Thinned(progress.LearningCurve(folder.curve_file))
     with progress.Progress([*seen, kept]) as bar:
-        log = loop_engine.run(problem, folder.path, about, budget=budget, seed=seed, rounds=rounds, progress=bar)
+        try:
+            loop_engine.run(problem, folder.path, log, budget=budget, seed=seed, rounds=rounds, progress=bar)
+        except WeightsError as error:
+            place = folder.path / "rounds"
+            raise VoltGymError(
+                f"{error}; or delete the surrogate of that round in {place}: it is fitted again"
+            ) from None
     page = write_page(folder.path, log.all, problem, config)
     top = loop_engine.best(log.all, problem.direction)
     if top is not None:
         policy, kwargs = problem.hand_in(log.all, folder.path)
         save_policy(policy, folder.policy, env_id=config["env"]["id"], env_kwargs=kwargs)
-    if not config["quiet"]:
+        whole = folder.manifest()["config"]
+        folder.note(config={**whole, "env": {**whole["env"], "kwargs": plain(kwargs)}})  # what the policy is for
+    if not config.get("quiet"):
         said = "nothing feasible: there is no policy" if top is None else f"best {top.value:g}, {top.design}"
         print(f"{log.spent:g} {problem.unit} on the physics, {said}\n{page} shows it")
-    return log
 
 
 if __name__ == "__main__":

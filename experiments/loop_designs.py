@@ -19,12 +19,12 @@ from voltgym.envs.errors import VoltGymError, number, whole_number
 from voltgym.envs.ledger import BudgetExhausted
 from voltgym.experiments.loop_engine import best, newest_error
 from voltgym.experiments.loop_log import Recommendation, Verdict
-from voltgym.surrogates.growing import Growing, Joint
+from voltgym.surrogates.growing import FEWEST, Growing, Joint
 
 LOST = 100.0
 """What a design costs that reaches no goal, in scales of the slacks."""
 SAMPLES = 64
-START, AGENT, ACQUISITION, ELSEWHERE = "start", "agent", "acquisition", "elsewhere"
+START, AGENT, ACQUISITION = "start", "agent", "acquisition"
 
 
 class Priced(NamedTuple):
@@ -45,6 +45,10 @@ class Field(Protocol):
     objective: Objective
     latent: tuple[str, ...]
     """What a surrogate learns."""
+    unit: str
+    """What an agent that searches here counts."""
+    usual: str
+    """The name of one."""
 
     def start(self, rng: np.random.Generator, count: int) -> list[Any]:
         """Different designs to begin with."""
@@ -107,8 +111,16 @@ class DesignLoop:
         self, field: Field, agent: Agent, *, initial: int = 8, batch: int = 4, exploit: int = 1,
         agent_budget: int = 500, candidates: int = 600, penalty: float = 0.5, logarithm: bool = False,
     ) -> None:  # fmt: skip
+        if agent.unit != field.unit:
+            raise VoltGymError(
+                f"{type(agent).__name__} counts {agent.unit}; this loop needs an agent that searches and counts "
+                f"{field.unit}, such as agent={field.usual}; see `voltgym list agent`"
+            )
         self.field, self.agent = field, agent
-        self.initial, self.batch = whole_number("loop.initial", initial, least=2), whole_number("loop.batch", batch)
+        self.initial, self.batch = (
+            whole_number("loop.initial", initial, least=FEWEST),
+            whole_number("loop.batch", batch),
+        )
         self.exploit = whole_number("loop.exploit", exploit, least=0, most=batch)
         self.agent_budget = whole_number("loop.agent_budget", agent_budget)
         self.candidates = whole_number("loop.candidates", candidates, least=2, most=5000)
@@ -119,11 +131,15 @@ class DesignLoop:
 
     # -- the surrogate ---------------------------------------------------------------------------------------------
 
-    def fit(self, verdicts: Sequence[Verdict], folder: Path, progress: Progress) -> None:
+    def fit(self, verdicts: Sequence[Verdict], folder: Path, progress: Progress) -> bool:
         """A surrogate of everything that the physics could say something of."""
         rows = self._learned(verdicts)
         latent = np.array([[v.properties[name] for name in self.field.latent] for v in rows], dtype=float)
+        known = np.isfinite(latent.reshape(len(rows), -1))
+        if not len(rows) or int(known.sum(axis=0).min()) < FEWEST:
+            return False
         self.field.grow([v.design for v in rows], latent.reshape(len(rows), -1), len(verdicts)).save(folder)
+        return True
 
     def _learned(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         return [v for v in verdicts if all(name in v.properties for name in self.field.latent)]
@@ -137,7 +153,7 @@ class DesignLoop:
         """The next batch; see the class."""
         rng = np.random.default_rng(seed)
         if surrogate is None:
-            return [Recommendation(d, why=START) for d in self.field.start(rng, int(min(self.initial, left)))]
+            return self._begin(verdicts, rng, left)
         count = int(min(self.batch, left))
         liked = self.field.optimised(self.agent, surrogate, self.agent_budget, seed, folder / AGENT)
         known = self._learned(verdicts)
@@ -148,6 +164,13 @@ class DesignLoop:
         joints, utility = self.field.load(surrogate).joint(designs), self._utility(verdicts, designs)
         chosen = self._chosen(joints, utility, len(known), pool, liked, count, seed)
         return self._told(designs, joints, chosen, seed)
+
+    def _begin(self, verdicts: Sequence[Verdict], rng: np.random.Generator, left: float) -> list[Recommendation]:
+        """Designs to begin with; of those that were judged none again."""
+        seen = {self.field.key(v.design) for v in verdicts}
+        count = int(min(max(self.initial - len(verdicts), self.batch), left))
+        new = [d for d in self.field.start(rng, count + len(seen)) if self.field.key(d) not in seen]
+        return [Recommendation(design, why=START) for design in new[:count]]
 
     def _pool(self, verdicts: Sequence[Verdict], liked: Sequence[Any], rng: np.random.Generator) -> list[Any]:
         """The candidates: none that was judged, none twice."""
@@ -219,10 +242,16 @@ class DesignLoop:
         mean = np.stack([joint.mean[places] for joint in joints], axis=-1)
         std = np.stack([np.sqrt(np.maximum(np.diag(joint.covariance)[places], 0.0)) for joint in joints], axis=-1)
         drawn = mean + std * rng.standard_normal((SAMPLES, *mean.shape))
-        values = self._judged(self.field.imagined(designs)(drawn, places))[0].reshape(SAMPLES, -1)
-        expected, spread = values.mean(axis=0), values.std(axis=0)
-        rows = zip(chosen, expected, spread, strict=True)
-        return [Recommendation(designs[i], float(e), float(s), why) for (i, why), e, s in rows]
+        measured = self.field.imagined(designs)(drawn, places)
+        values = self.field.objective.value(measured)[self._name].reshape(SAMPLES, -1).T
+        return [self._expected(designs[i], why, row) for (i, why), row in zip(chosen, values, strict=True)]
+
+    def _expected(self, design: Any, why: str, values: np.ndarray) -> Recommendation:
+        """A recommendation and the mean and spread of sampled ``values``; none where most of them reach no goal."""
+        reached = values[np.isfinite(values)]
+        if 2 * len(reached) < len(values):
+            return Recommendation(design, why=why)
+        return Recommendation(design, float(reached.mean()), float(reached.std()), why)
 
     # -- what the physics says -------------------------------------------------------------------------------------
 

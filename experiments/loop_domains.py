@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from voltgym.agents.base import Agent
-from voltgym.envs.errors import VoltGymError, number
+from voltgym.envs.errors import VoltGymError, number, whole_number
 from voltgym.experiments.loop_designs import DesignLoop
 from voltgym.experiments.loop_edits import EditField
 from voltgym.experiments.loop_points import PointField
@@ -28,7 +28,8 @@ def edits(
 ) -> DesignLoop:  # fmt: skip
     """A loop over an editing environment. ``grow`` and ``load`` are dotted names, see ``EditField``."""
     pessimism = number("loop.pessimism", pessimism, "a number of standard deviations >= 0")
-    functions: dict[str, Any] = {"grow": lambda x, y, seed: found(grow)(x, y, seed=seed), "load": found(load)}
+    fit = found(grow)
+    functions: dict[str, Any] = {"grow": lambda x, y, seed: fit(x, y, seed=seed), "load": found(load)}
     field = EditField(
         env_id, env_kwargs, level=level, pessimism=pessimism, exhaustive=exhaustive, begin=begin, **functions
     )
@@ -39,9 +40,13 @@ def protocols(
     env_id: str, env_kwargs: Mapping[str, Any], agent: Agent, *, level: str, pessimism: float, **how: Any
 ) -> DesignLoop:
     """A loop over whole charging protocols of one cell in the nominal scenario."""
-    from voltgym.envs.charging.protocol_learned import rest
+    from voltgym.envs.charging.protocol_learned import NOMINAL, rest
     from voltgym.surrogates.protocol import ProtocolSurrogate, latent
 
+    for name, usual in NOMINAL.items():
+        if env_kwargs.get(name, usual) != usual:
+            raise VoltGymError(f"env.kwargs.{name} is {env_kwargs[name]!r}; a loop over protocols knows {usual!r} only")
+    stages = whole_number("env.kwargs.stages", env_kwargs.get("stages", STAGES), most=50)
     task = {name: env_kwargs[name] for name in ("cell", "target_soc") if name in env_kwargs}
 
     def grow(x: np.ndarray, y: np.ndarray, bounds: np.ndarray) -> Growing:
@@ -57,7 +62,7 @@ def protocols(
         level=level,
         grow=grow,
         load=load,
-        latent=latent(int(env_kwargs.get("stages", STAGES))),
+        latent=latent(stages),
         finish=rest,
         pessimism=pessimism,
     )
@@ -71,4 +76,5 @@ def found(name: str) -> Any:
     try:
         return get_method(name)
     except Exception as error:  # whatever importing somebody's function raises
-        raise VoltGymError(f"{name!r} cannot be found ({error}); expected the dotted name of a function") from None
+        said = " ".join(str(error).split())
+        raise VoltGymError(f"{name!r} cannot be found ({said}); expected the dotted name of a function") from None

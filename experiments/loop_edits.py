@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from voltgym.agents.base import Agent, Policy, Silent
 from voltgym.agents.designs import DESIGNS_FILE, HandIn, starts
-from voltgym.agents.oracle import Verdict, ranked, sign_of, verdicts
+from voltgym.agents.oracle import UNIT, Verdict, ranked, sign_of, verdicts
 from voltgym.envs.contracts import Measured
 from voltgym.envs.edit_problem import EditProblem
 from voltgym.envs.errors import VoltGymError, check_name
@@ -40,6 +42,8 @@ class EditField:
         exhaustive: a space that lists its designs is priced on the surrogate whole, in place of the agent's search.
     """
 
+    unit, usual = UNIT, "graph_ga"
+
     def __init__(
         self, env_id: str, env_kwargs: Mapping[str, Any], *, level: str,
         grow: Callable[[Sequence[str], np.ndarray, int], Growing], load: Callable[[Path], Growing], pessimism: float,
@@ -52,6 +56,8 @@ class EditField:
         self.kwargs = {name: value for name, value in env_kwargs.items() if name != "property_model"}
         self.problem = EditProblem(env_id, **{**self.kwargs, "property_model": level})
         self.objective = self.problem.objective
+        if not isinstance(self.problem.task.action_space, gym.spaces.Discrete):
+            raise VoltGymError(f"a loop over designs edits them: {env_id} has no edits with these arguments (action=)")
         self.latent = tuple(imaginable(self.problem.twin).latent)
         self._grow, self.load = grow, load
 
@@ -69,8 +75,8 @@ class EditField:
         """By the function that the config names."""
         try:
             return self._grow(designs, latent, seed)
-        except ValueError as error:
-            raise VoltGymError(f"no surrogate can be fitted yet: {error}; raise loop.initial") from None
+        except (ValueError, TypeError) as error:
+            raise VoltGymError(f"loop.grow cannot fit a surrogate: {error}") from None
 
     def optimised(self, agent: Agent, surrogate: Path, budget: int, seed: int, out: Path) -> list[str]:
         """What the agent priced on the surrogate with pessimism, best first."""
@@ -79,6 +85,7 @@ class EditField:
             lower = EditProblem(self.env_id, **kwargs)
             every = verdicts(listed, lower.evaluate(listed), lower.objective, 1)
             return [verdict.key for verdict in ranked(every, sign_of(self.objective))]
+        shutil.rmtree(out, ignore_errors=True)  # of a search that was killed: it is as quickly made again
         agent.train(self.env_id, kwargs, budget=budget, seed=seed, out=out, progress=Silent())
         found = [Verdict(**json.loads(line)) for line in (out / DESIGNS_FILE).read_text("utf-8").splitlines()]
         return [verdict.key for verdict in ranked(found, sign_of(self.objective))]

@@ -17,7 +17,7 @@ from voltgym.agents.base import Policy, Progress
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.ledger import BudgetExhausted
 from voltgym.experiments.files import write_text
-from voltgym.experiments.loop_log import LoopLog, Recommendation, Verdict, read_batch, write_batch
+from voltgym.experiments.loop_log import ROUNDS, LoopLog, Recommendation, Verdict, read_batch, write_batch
 
 DONE = ".done"
 RECOMMENDED, SURROGATE = "recommended.json", "surrogate"
@@ -31,8 +31,11 @@ class LoopProblem(Protocol):
     direction: str
     """``"min"`` or ``"max"``: what is better of a value."""
 
-    def fit(self, verdicts: Sequence[Verdict], folder: Path, progress: Progress) -> None:
-        """Fit the surrogate on everything that is known and write it into ``folder``."""
+    def fit(self, verdicts: Sequence[Verdict], folder: Path, progress: Progress) -> bool | None:
+        """Fit the surrogate on everything that is known and write it into ``folder``.
+
+        False where that is too little: the round goes without one.
+        """
         ...
 
     def recommend(
@@ -46,8 +49,8 @@ class LoopProblem(Protocol):
     ) -> list[Recommendation]:
         """The next batch, for at most ``left`` calls of the physics; ``folder`` is the round's, to work in.
 
-        There is no ``surrogate`` in the first round: what it recommends is what one begins with. An empty batch ends
-        the loop.
+        There is no ``surrogate`` in the first round, nor where too little is known: what is recommended then is what
+        one begins with. An empty batch ends the loop.
         """
         ...
 
@@ -72,15 +75,14 @@ class LoopProblem(Protocol):
 def run(
     problem: LoopProblem,
     out: Path,
-    about: Mapping[str, Any],
+    log: LoopLog,
     *,
     budget: float,
     seed: int,
     rounds: int | None,
     progress: Progress,
-) -> LoopLog:
+) -> None:
     """Go round until ``budget`` calls of the physics are spent, or ``rounds`` rounds were made; goes on in ``out``."""
-    log = LoopLog(out, about)
     tell(problem, log, budget, progress)
     for k in count():
         if rounds is not None and k >= rounds:
@@ -90,7 +92,6 @@ def run(
             break
     if not log.all:
         raise VoltGymError(f"a budget of {budget:g} {problem.unit} buys nothing; expected more")
-    return log
 
 
 def tell(problem: LoopProblem, log: LoopLog, budget: float, progress: Progress) -> None:
@@ -100,7 +101,7 @@ def tell(problem: LoopProblem, log: LoopLog, budget: float, progress: Progress) 
 
 def round_folder(out: Path, k: int) -> Path:
     """Where round ``k`` is."""
-    return out / "rounds" / f"{k:03d}"
+    return out / ROUNDS / f"{k:03d}"
 
 
 def _recommended(
@@ -110,14 +111,15 @@ def _recommended(
     folder = round_folder(out, k)
     if (folder / RECOMMENDED).exists():
         return read_batch(folder / RECOMMENDED)
-    known, left = [v for v in log.all if v.round < k], budget - log.spent
+    known = [v for v in log.all if v.round < k]
+    left = budget - sum(v.spent for v in known)  # what this round has spent is its own: the batch is the same again
     if left <= 0:
         return []
-    surrogate = None
-    if k:
-        surrogate = folder / SURROGATE
-        if not (surrogate / DONE).exists():
-            problem.fit(known, surrogate, progress)
+    surrogate = folder / SURROGATE if k else None
+    if surrogate is not None and not (surrogate / DONE).exists():
+        if problem.fit(known, surrogate, progress) is False:
+            surrogate = None
+        else:
             write_text(surrogate / DONE, "")
     batch = problem.recommend(known, surrogate, folder, left, seed + 1000 * k, progress)
     write_batch(folder / RECOMMENDED, batch)

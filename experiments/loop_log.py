@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from voltgym.agents.base import DAMAGE, check_same, said
+from voltgym.agents.base import DAMAGE, said
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments.files import append_json_line, plain, write_json
 
-VERDICTS, ABOUT = "verdicts.jsonl", "loop.json"
+VERDICTS, ABOUT, ROUNDS = "verdicts.jsonl", "loop.json", "rounds"
 
 
 class Recommendation(NamedTuple):
@@ -61,17 +61,24 @@ class LoopLog:
         self.file, self.all = folder / VERDICTS, list[Verdict]()
         described, label = folder / ABOUT, json.loads(json.dumps(plain(about), default=str))
         if not described.exists():
-            if self.file.exists():
-                raise VoltGymError(f"{self.file} is there, but {ABOUT} is not; choose another out=, or delete it")
+            if stale := next((p for p in (self.file, folder / ROUNDS) if p.exists()), None):
+                raise VoltGymError(f"{stale} is there, but {ABOUT} is not; choose another out=, or delete the folder")
             write_json(described, label)
             return
         try:
-            check_same(self.file, json.loads(described.read_text(encoding="utf-8")), label)
+            self._check_same(json.loads(described.read_text(encoding="utf-8")), label)
             self.all = read(self.file)
         except VoltGymError:
             raise
         except DAMAGE as error:
             raise VoltGymError(f"{folder} is damaged ({said(error)}); delete it to start again") from None
+
+    def _check_same(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+        for name, (old, new) in different(found, expected).items():
+            raise VoltGymError(
+                f"{self.file.parent} holds another loop: its {name} is {old!r}, this one's is {new!r}; choose another "
+                "out=, or delete the folder to start again"
+            )
 
     @property
     def spent(self) -> float:
@@ -89,6 +96,16 @@ class LoopLog:
         self.all.append(Verdict(**kept))  # as a resumed loop reads it: NaN is None
 
 
+def different(found: Any, expected: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
+    """What differs between two configs, by dotted name: (found, expected)."""
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        out: dict[str, tuple[Any, Any]] = {}
+        for key in (*expected, *(key for key in found if key not in expected)):
+            out |= different(found.get(key), expected.get(key), f"{name}.{key}" if name else str(key))
+        return out
+    return {} if found == expected else {name: (found, expected)}
+
+
 def read(file: Path) -> list[Verdict]:
     """The verdicts in ``file``; none if there is no file. Raises what readers raise over damaged ones."""
     if not file.exists():
@@ -98,6 +115,8 @@ def read(file: Path) -> list[Verdict]:
     if len(whole) < len(lines) - 1:
         raise ValueError("there are half lines within it")
     found = [Verdict(**json.loads(line)) for line in whole]
+    if not all(isinstance(verdict.spent, int | float) and isinstance(verdict.round, int) for verdict in found):
+        raise ValueError("a verdict has no number of calls or of its round")
     if [verdict.number for verdict in found] != list(range(1, len(found) + 1)):
         raise ValueError("its verdicts are not numbered 1, 2, ...")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,8 @@ class PointField:
         pessimism: standard deviations that the agent's environment takes off what the surrogate says.
     """
 
+    unit, usual = "evaluations", "cma"
+
     def __init__(
         self, env_id: str, env_kwargs: Mapping[str, Any], *, level: str,
         grow: Callable[[np.ndarray, np.ndarray, np.ndarray], Growing], load: Callable[[Path], Growing],
@@ -63,12 +66,13 @@ class PointField:
         """By the function that the config names."""
         try:
             return self._grow(np.array(designs, dtype=float), latent, self.design.bounds)
-        except ValueError as error:
-            raise VoltGymError(f"no surrogate can be fitted yet: {error}; raise loop.initial") from None
+        except (ValueError, TypeError) as error:
+            raise VoltGymError(f"loop.grow cannot fit a surrogate: {error}") from None
 
     def optimised(self, agent: Agent, surrogate: Path, budget: int, seed: int, out: Path) -> list[list[float]]:
         """What the agent evaluated on the surrogate with pessimism: the feasible ones by value, then the others."""
         kwargs = {"split": "nominal", **self.kwargs, "property_model": str(surrogate), "k": self.pessimism}
+        shutil.rmtree(out, ignore_errors=True)  # of a search that was killed: it is as quickly made again
         agent.train(self.env_id, kwargs, budget=budget, seed=seed, out=out, progress=Silent())
         lines = (out / "checkpoint" / "points.jsonl").read_text(encoding="utf-8").splitlines()
         points = [Point(**json.loads(line)) for line in lines]

@@ -17,6 +17,8 @@ from voltgym.surrogates.protocol import WORST, ProtocolSurrogate, load_shipped, 
 
 DOMAIN = "Domain"
 TWIN = "twin"
+NOMINAL = {"split": "nominal", "cells": 1}
+"""What a protocol surrogate is of."""
 LONGEST = 90.0
 """[min] what a charge may take."""
 LEVELS = (SURROGATE, TWIN)
@@ -99,7 +101,7 @@ def learned_protocol_twin(
     except WeightsError as error:
         raise VoltGymError(str(error)) from None
     mine = {"stages": stages, "cells": cells, "split": split, "target_soc": target_soc, "cell": cell}
-    theirs = {"cells": 1, "split": "nominal", **surrogate.card.get("task", {}), "stages": surrogate.stages}
+    theirs = {**NOMINAL, **surrogate.card.get("task", {}), "stages": surrogate.stages}
     for name, value in theirs.items():
         if name in mine and mine[name] != value:
             raise VoltGymError(

@@ -60,3 +60,4 @@ def test_the_same_seed_chooses_the_same() -> None:
 
 def test_all_that_is_left_is_taken() -> None:
     assert choose([sure(np.zeros(3))], itself, [0], [1, 2], 5, seed=0) == [1, 2]
+    assert choose([sure(np.zeros(3))], itself, [0], [1, 2], 0, seed=0) == []

@@ -69,7 +69,9 @@ class Parabola:
 
 def go(problem: Any, out: Path, budget: int = 22, rounds: int | None = None, **about: Any) -> LoopLog:
     how: dict[str, Any] = {"budget": budget, "seed": 5, "rounds": rounds, "progress": Silent()}
-    return loop_engine.run(problem, out, {"what": "toy", **about}, **how)
+    log = LoopLog(out, {"what": "toy", **about})
+    loop_engine.run(problem, out, log, **how)
+    return log
 
 
 def test_it_gets_better_and_stops_exactly_at_the_budget(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_half_line_is_dropped_and_judged_again(tmp_path: Path) -> None:
 
 def test_another_loop_in_the_folder_is_refused(tmp_path: Path) -> None:
     go(Parabola(), tmp_path / "a", budget=3)
-    with pytest.raises(VoltGymError, match="another search"):
+    with pytest.raises(VoltGymError, match="holds another loop: its what is 'toy'"):
         go(Parabola(), tmp_path / "a", what="else")
 
 
@@ -143,6 +145,51 @@ def test_a_loop_on_cathodes_finds_one_as_good_as_the_best(cathodes: Path) -> Non
     assert json.loads((cathodes / "manifest.json").read_text())["status"] == "finished"
 
 
+def test_the_gate_takes_its_folder(cathodes: Path) -> None:
+    from voltgym.experiments import validate
+    from voltgym.experiments.runs import RunFolder
+
+    run = RunFolder(cathodes)
+    assert run.config()["env"]["kwargs"]["property_model"] == "twin"
+    assert run.load_policy().information == "full"
+    validate.main([str(cathodes), f"out={cathodes / 'gate'}", "quiet=true"])  # else it would end with status 3
+    assert json.loads((cathodes / "gate" / "verdict.json").read_text())["deploy"] is True
+
+
+def test_another_config_in_its_folder_changes_nothing(cathodes: Path) -> None:
+    before = (cathodes / "manifest.json").read_text()
+    with pytest.raises(VoltGymError, match="holds another loop: its seed is 1, this one's is 2"):
+        loop.main(["env=cathode", "seed=2", f"out={cathodes}", "loop.candidates=300"])
+    assert (cathodes / "manifest.json").read_text() == before
+
+
+def test_a_run_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"status": "finished", "started": "", "config": {"env": 1}}')
+    for argv in (["env=cathode", f"out={tmp_path}"], [f"resume={tmp_path}"]):
+        with pytest.raises(VoltGymError, match="holds a run that is no loop"):
+            loop.main(argv)
+    assert {file.name for file in tmp_path.iterdir()} == {"manifest.json", ".lock"}
+
+
+def test_a_batch_that_is_made_again_is_the_same(tmp_path: Path) -> None:
+    """The verdicts that a round has already do not make its batch smaller."""
+    whole = go(Parabola(), tmp_path / "a").all
+    toy = Parabola("judge", 10)
+    with pytest.raises(Killed):
+        go(toy, tmp_path / "b")
+    for file in (tmp_path / "b").rglob("recommended.json"):
+        file.unlink()
+    assert go(toy, tmp_path / "b").all == whole
+
+
+def test_verdicts_without_their_loop_are_not_adopted(tmp_path: Path) -> None:
+    go(Parabola(), tmp_path / "a", budget=6)
+    (tmp_path / "a" / "loop.json").unlink()
+    (tmp_path / "a" / "verdicts.jsonl").unlink()
+    with pytest.raises(VoltGymError, match=r"rounds is there, but loop.json is not"):
+        go(Parabola(), tmp_path / "a", budget=6)
+
+
 def test_what_it_hands_in_is_a_policy_on_the_physics(cathodes: Path) -> None:
     policy = load_policy(cathodes / "policy", env_id="VoltGym/Cathode-v0")
     top = loop_engine.best(read(cathodes / "verdicts.jsonl"), "max")
@@ -173,6 +220,18 @@ def test_a_finished_loop_goes_on_with_more_budget(cathodes: Path, tmp_path: Path
         (["env=cathode", "loop.bacth=3"], "bacth"),
         (["env=cathode", "loop=solvnt"], "solvnt"),
         (["resume=somewhere", "budget=4"], "goes with no other override"),
+        (["resume="], "goes with no other override"),
+        (["resume=nowhere"], "there is no loop in nowhere"),
+        (["env=cathode", "--cfg", "job"], "--cfg is for `voltgym train`"),
+        (["env=cathode", "budget=nan"], "budget"),
+        (["env=cathode", "loop=protocol"], "this loop is for VoltGym/ProtocolDesign-v0, not for VoltGym/Cathode-v0"),
+        (["env=cathode", "agent=cma"], "counts evaluations; this loop needs an agent .* unique_designs"),
+        (["env=protocol", "agent=graph_ga"], "counts unique_designs; this loop needs"),
+        (["env=protocol", "+env.kwargs.cells=2"], "knows 1 only"),
+        (["env=protocol", "+env.kwargs.stages=abc"], "env.kwargs.stages"),
+        (["env=cathode", "env.kwargs.action=continuous"], "has no edits with these arguments"),
+        (["env=cathode", "loop.grow=null"], "cannot be found"),
+        (["env=cathode", "loop.initial=2"], "loop.initial"),
     ],
 )
 def test_bad_input_is_one_line(overrides: list[str], message: str) -> None:

@@ -58,7 +58,9 @@ def small(**changes: Any) -> ControlLoop:
 
 
 def run(problem: ControlLoop, out: Path, rounds: int = ROUNDS, budget: float = BUDGET) -> LoopLog:
-    return loop_engine.run(problem, out, {"of": "a test"}, budget=budget, seed=3, rounds=rounds, progress=Silent())  # type: ignore[arg-type]
+    log = LoopLog(out, {"of": "a test"})
+    loop_engine.run(problem, out, log, budget=budget, seed=3, rounds=rounds, progress=Silent())  # type: ignore[arg-type]
+    return log
 
 
 @pytest.fixture(scope="module")
