@@ -129,7 +129,7 @@ class ProtocolSurrogate:
         return [joint(part, _nothing(len(table)), table) for part in self.parts]
 
     def _rows(self, designs: Sequence[Any] | np.ndarray) -> np.ndarray:
-        x = np.array(designs, dtype=float).reshape(len(designs), -1)
+        x = np.array(designs, dtype=float).reshape(len(designs), -1 if len(designs) else self.stages)
         if x.shape[1] != self.stages:
             raise ValueError(f"the protocols have {x.shape[1]} C-rates; this surrogate is of {self.stages} stages")
         return x

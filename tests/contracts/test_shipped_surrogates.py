@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from voltgym.envs.checker import assert_contract, check_surrogate_contract
-from voltgym.surrogates import cathode, rul, soc, soh, solvent
+from voltgym.surrogates import cathode, protocol, rul, soc, soh, solvent
 from voltgym.surrogates.base import Failure, Surrogate
 from voltgym.surrogates.files import WeightsError
 
@@ -47,6 +47,9 @@ LIVES = between(
 )
 
 CASES = {
+    "protocol": Case(
+        protocol.ProtocolSurrogate, protocol.load_shipped, between([0.6] * 5, [2.0] * 5), np.full(5, np.nan)
+    ),
     "soc": Case(soc.SocEstimator, soc.load_shipped, histories(12), np.full((30, 4), np.nan)),
     "soh": Case(soh.SohEstimator, soh.load_shipped, CHARGES, np.full(17, np.nan)),
     "rul": Case(rul.RulEstimator, rul.load_shipped, LIVES, np.full(9, np.nan)),
