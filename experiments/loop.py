@@ -29,7 +29,7 @@ USAGE = """usage: voltgym loop env=cathode|solvent|protocol|fastcharge|NAME [bud
 
 Fits a surrogate on what the physics has said, lets an agent optimise on it with pessimism, asks the physics about a
 batch of what was found, and begins again, until the budget of calls of the physics is spent. The folder has every
-verdict (verdicts.jsonl), every round's surrogate, a page (report.html) and the best as a policy for `voltgym validate`.
+verdict (verdicts.jsonl), every round's surrogate, a page (loop.html) and the best as a policy for `voltgym validate`.
 """
 
 
@@ -152,7 +152,7 @@ def _go(
     seed: int,
 ) -> None:
     from voltgym.agents.base import save_policy
-    from voltgym.experiments.loop_page import write_page
+    from voltgym.experiments import loop_page
     from voltgym.surrogates.files import WeightsError
 
     seen = progress.terminal(f"loop {config['env']['id']}", bool(config.get("quiet")))
@@ -165,7 +165,7 @@ def _go(
             raise VoltGymError(
                 f"{error}; or delete the surrogate of that round in {place}: it is fitted again"
             ) from None
-    page = write_page(folder.path, log.all, problem, config)
+    page = loop_page.write_page(folder.path, log.all, problem, config)
     top = loop_engine.best(log.all, problem.direction)
     if top is not None:
         policy, kwargs = problem.hand_in(log.all, folder.path)
@@ -173,7 +173,8 @@ def _go(
         whole = folder.manifest()["config"]
         folder.note(config={**whole, "env": {**whole["env"], "kwargs": plain(kwargs)}})  # what the policy is for
     if not config.get("quiet"):
-        said = "nothing feasible: there is no policy" if top is None else f"best {top.value:g}, {top.design}"
+        none = "nothing feasible: there is no policy"
+        said = none if top is None else f"best {top.value:g}, {loop_page.text(top.design)}"
         print(f"{log.spent:g} {problem.unit} on the physics, {said}\n{page} shows it")
 
 

@@ -17,11 +17,15 @@ from voltgym.experiments.making import make_env
 from voltgym.experiments.svg import Chart, Series, draw
 from voltgym.surrogates.base import Failure
 
+PAGE = "loop.html"
+"""Beside ``report.html``, which `voltgym report` makes of the policy's episodes."""
 HIGH = 130.0
 MOST = 200
 """Verdicts in the table: the best ones."""
 Z90 = 1.645
 """Standard deviations to either side of a 90 % interval of a normal distribution."""
+GO_ON = ("loop resume=", "validate ", "evaluate ", "report ")
+"""Commands that take the folder."""
 CAPTION = (
     "Left: the best feasible value that the physics confirmed, over what was asked of it. Right: what the surrogate "
     "had expected of each design or episode less what the physics said, with a band of 90 %."
@@ -29,7 +33,7 @@ CAPTION = (
 
 
 def write_page(folder: Path, verdicts: Sequence[Verdict], problem: LoopProblem, config: Mapping[str, Any]) -> Path:
-    """Write ``report.html`` into ``folder``, and say where it is."""
+    """Write ``loop.html`` into ``folder``, and say where it is."""
     name = str(config["env"]["id"]).rpartition("/")[2]
     top, spent = best(verdicts, problem.direction), sum(v.spent for v in verdicts)
     said = "nothing feasible yet" if top is None else f"best {float(top.value or 0.0):.4g}"
@@ -44,10 +48,10 @@ def write_page(folder: Path, verdicts: Sequence[Verdict], problem: LoopProblem, 
             page.Section("Rounds", [_rounds(verdicts, problem)]),
             *_pictures(verdicts, problem, config),
             page.Section("Verdicts of the physics, best first", [_table(verdicts, problem)]),
-            page.Section("Go on", [page.Commands([f"voltgym loop resume={folder}", f"voltgym validate {folder}"])]),
+            page.Section("Go on", [page.Commands([f"voltgym {command}{folder}" for command in GO_ON])]),
         ],
     )
-    file = folder / "report.html"
+    file = folder / PAGE
     write_text(file, html)
     return file
 
@@ -119,16 +123,35 @@ def _expected(v: Verdict) -> str:
 
 
 def _ranked(verdicts: Sequence[Verdict], problem: LoopProblem) -> list[Verdict]:
+    """Those with a value, best first; then the others, what failed last."""
     sign = {"max": 1.0, "min": -1.0}[problem.direction]
-    return sorted(verdicts, key=lambda v: (v.feasible, -np.inf if v.value is None else sign * v.value), reverse=True)
+
+    def merit(v: Verdict) -> tuple[bool, bool, bool, float]:
+        has = v.value is not None
+        return has, v.feasible, v.failure == Failure.NONE, sign * float(v.value or 0.0) if has else 0.0
+
+    return sorted(verdicts, key=merit, reverse=True)
+
+
+def text(design: Any) -> str:
+    """A design in a line; of a description what is a word or a number."""
+    if isinstance(design, Mapping):
+        told = {name: f"{x:.3g}" if isinstance(x, float) else x for name, x in design.items()}
+        return ", ".join(f"{name} {x}" for name, x in told.items() if isinstance(x, str | int))
+    return design if isinstance(design, str) else json.dumps(design)
 
 
 def _table(verdicts: Sequence[Verdict], problem: LoopProblem) -> page.Table:
     lines: list[list[str | page.Cell]] = []
-    for v in _ranked(verdicts, problem)[:MOST]:
-        text = v.design if isinstance(v.design, str) else json.dumps(v.design)
+    shown = [v for v in _ranked(verdicts, problem) if v.value is not None or v.failure]
+    for v in shown[:MOST]:
+        said = text(v.design)
         value = f"failed ({Failure(v.failure).name})" if v.value is None else f"{v.value:.4g}"
         expected = "" if v.predicted is None else f"{v.predicted:.4g} ± {Z90 * float(v.std or 0.0):.2g}"
-        lines.append([text, page.Cell(value, "good" if v.feasible else "bad"), expected, str(v.round), v.why])
-    notes = [f"The best {MOST} of {len(verdicts)}."] if len(verdicts) > MOST else []
+        lines.append([said, page.Cell(value, "good" if v.feasible else "bad"), expected, str(v.round), v.why])
+    notes = [f"The best {MOST} of {len(shown)}."] if len(shown) > MOST else []
+    if len(shown) < len(verdicts):
+        notes.append(
+            f"{len(verdicts) - len(shown)} more were asked for to learn from: they have no value of their own."
+        )
     return page.Table("", ["design", "value", "expected", "round", "why"], lines, notes)

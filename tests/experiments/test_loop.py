@@ -141,7 +141,7 @@ def test_a_loop_on_cathodes_finds_one_as_good_as_the_best(cathodes: Path) -> Non
     assert top.value > 0.95 * 0.91456  # of the proven optimum; random designs need some fifty calls
     assert all(v.predicted is None for v in found[:8])
     assert all(v.predicted is not None and v.std is not None for v in found[8:])
-    assert "report.html" in {file.name for file in cathodes.iterdir()}
+    assert "loop.html" in {file.name for file in cathodes.iterdir()}
     assert json.loads((cathodes / "manifest.json").read_text())["status"] == "finished"
 
 
