@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,12 +38,15 @@ class Plan(NamedTuple):
     loop: int
     direct: int
     random: int
+    widest: tuple[Sequence[float], ...] = ()
+    """What is learned, by name in order, as far as it may lie: a random design that could not reach the goal whatever
+    the physics said is not computed, and counts as a call that did not. Empty: all are computed."""
 
 
 PLANS = {
     "cathode": Plan(("env=cathode",), "cathode", 30, 200, 200),
     "protocol": Plan(("env=protocol",), "protocol", 60, 400, 1000),
-    "solvent": Plan(("env=solvent",), "solvent", 20, 30, 50),
+    "solvent": Plan(("env=solvent",), "solvent", 20, 30, 500, ((5, 30), (-15, 15), range(0, 900, 10), (3,))),
 }
 
 
@@ -72,13 +76,30 @@ def by_chance(plan: Plan, seed: int, out: Path) -> list[tuple[float | None, bool
     """Designs of the field at random."""
     problem = loop.problem_of(plain(loop.configured([*plan.overrides])))
     assert isinstance(problem, DesignLoop)
-    found: list[tuple[float | None, bool]] = []
     if isinstance(problem.field, EditField):
         problem.field.begin = RANDOM
-    for design in problem.field.start(np.random.default_rng(10_000 + seed), plan.random):
+    designs = problem.field.start(np.random.default_rng(10_000 + seed), plan.random)
+    rule, found = tracks.load(plan.track).score, list[tuple[float | None, bool]]()
+    could = np.ones(len(designs), dtype=bool)
+    if plan.widest:
+        could = np.array([rule.of_value(float(v)) >= GOAL for v in at_most(problem, designs, plan.widest)])
+    for design, worth_asking in zip(designs, could, strict=True):
+        if not worth_asking:
+            found.append((None, False))
+            continue
         priced = problem.field.price(design)
         found.append((priced.value, priced.feasible))
     return found
+
+
+def at_most(problem: DesignLoop, designs: Sequence[Any], widest: Sequence[Sequence[float]]) -> np.ndarray:
+    """(n,) the best value that each design could have, were the physics to say whatever helps it most."""
+    objective = problem.field.objective
+    says = np.array(list(product(*widest)), dtype=float)
+    latent = np.repeat(says[:, None], len(designs), axis=1)
+    measured = problem.field.imagined(designs)(latent, np.arange(len(designs)))
+    values = objective.value(measured)[next(iter(objective.directions))].reshape(len(says), -1)
+    return problem.sign * np.max(problem.sign * values, axis=0)
 
 
 HOW: dict[str, Callable[[Plan, int, Path], list[tuple[float | None, bool]]]] = {
