@@ -50,7 +50,7 @@ def parts(
         target_soc: where the charge ends, as a fraction of the cell's own capacity.
         penalty: how steeply violations cost reward (see FastChargeObjective); 0 for pure cost.
         margin: how far inside the limits, in the same units, the penalty begins.
-        k: by how many of its standard deviations a learned twin's limits are taken worse than it says; physics has none.
+        k: how many of its standard deviations a learned twin's limits are taken worse than it says; physics has none.
         device: of a learned twin: ``numpy``, or a device of torch such as ``cpu`` or ``cuda``. Physics runs on CPUs.
         soc_estimate: whether a ``bms`` observation also shows the SOC that is estimated from the measurements, and its
             standard deviation: True for the shipped estimator, or a folder (``voltgym fit surrogate=soc out=``).

@@ -78,7 +78,9 @@ def test_it_gets_better_and_stops_exactly_at_the_budget(tmp_path: Path) -> None:
     log = go(Parabola(), tmp_path / "a")
     assert log.spent == len(log.all) == 22
     top = loop_engine.best(log.all, "max")
-    assert top is not None and top.value is not None and top.value > -0.1
+    assert top is not None
+    assert top.value is not None
+    assert top.value > -0.1
     assert [v.number for v in log.all] == list(range(1, 23))
 
 
@@ -137,7 +139,8 @@ def cathodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_loop_on_cathodes_finds_one_as_good_as_the_best(cathodes: Path) -> None:
     found = read(cathodes / "verdicts.jsonl")
     top = loop_engine.best(found, "max")
-    assert top is not None and top.value is not None
+    assert top is not None
+    assert top.value is not None
     assert top.value > 0.95 * 0.91456  # of the proven optimum; random designs need some fifty calls
     assert all(v.predicted is None for v in found[:8])
     assert all(v.predicted is not None and v.std is not None for v in found[8:])
