@@ -18,7 +18,7 @@ from voltgym.envs.contracts import Measured
 from voltgym.envs.edit_problem import EditProblem
 from voltgym.envs.errors import VoltGymError, check_name
 from voltgym.envs.imagine import Imagined, imaginable
-from voltgym.experiments.loop_designs import Priced
+from voltgym.experiments.loop_field import Priced
 from voltgym.surrogates.growing import Growing
 
 LISTED = 5000
@@ -30,7 +30,7 @@ STARTS = 64
 
 
 class EditField:
-    """``loop_designs.Field`` over an editing environment.
+    """``loop_field.Field`` over an editing environment.
 
     Args:
         env_id, env_kwargs: the environment.

@@ -19,7 +19,7 @@ from voltgym.envs.contracts import Measured
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.making import make_episodes
 from voltgym.envs.problem import DirectAction, Evaluation, run_to_end
-from voltgym.experiments.loop_designs import Priced
+from voltgym.experiments.loop_field import Priced
 from voltgym.surrogates.base import Failure
 from voltgym.surrogates.growing import Growing
 
@@ -30,7 +30,7 @@ REAL = (Failure.NONE, Failure.LIMIT)
 
 
 class PointField:
-    """``loop_designs.Field`` over an environment whose episode is one action, a Box.
+    """``loop_field.Field`` over an environment whose episode is one action, a Box.
 
     Args:
         env_id, env_kwargs: the environment.
