@@ -12,8 +12,6 @@ from voltgym.surrogates.cathode import CathodeSurrogate
 from voltgym.surrogates.gp import GaussianProcess
 from voltgym.surrogates.solvent_names import ELECTRONIC
 
-EMPTY = np.zeros((0, 0))
-
 
 def nothing(n: int) -> np.ndarray:
     return np.zeros((n, 0), np.uint8)
