@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from voltgym.envs.charging.objective import TIME_TO_TARGET
+from voltgym.envs.charging.objective import TIME_TO_TARGET, ProtocolObjective
 from voltgym.envs.charging.protocol_twin import EXTREMES
 from voltgym.envs.contracts import Measured
 from voltgym.envs.errors import VoltGymError
@@ -19,7 +19,7 @@ DOMAIN = "Domain"
 TWIN = "twin"
 NOMINAL = {"split": "nominal", "cells": 1}
 """What a protocol surrogate is of."""
-LONGEST = 90.0
+LONGEST = ProtocolObjective.longest
 """[min] what a charge may take."""
 LEVELS = (SURROGATE, TWIN)
 """What runs a protocol, cheapest first: the environment's ``property_model``."""
