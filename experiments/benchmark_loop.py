@@ -1,4 +1,4 @@
-"""Physics calls to reach 95 % of the reference: the loop, the same agent straight on the physics, and random designs.
+"""Physics calls to reach 95 % of the reference: the loop, an agent straight on the physics, and random designs.
 
 Everything starts from nothing: no surrogate has seen the physics of the domain before. Scores are those of the tracks
 (``conf/track``): 0 the baseline, 1 the reference, infeasible 0. A search that does not get there counts with all its

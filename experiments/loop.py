@@ -25,6 +25,7 @@ USAGE = """usage: voltgym loop env=cathode|solvent|protocol|fastcharge|NAME [bud
   voltgym loop env=cathode budget=40                 surrogates from nothing, judged by the interatomic potential
   voltgym loop env=solvent agent=graph_ga            candidates bred on the surrogate, judged by xTB
   voltgym loop env=protocol loop.batch=8             whole charging protocols, judged by PyBaMM
+  voltgym loop env=fastcharge                        a twin of some 10,000 steps, a policy on it, judged by PyBaMM
   voltgym loop resume=FOLDER                         go on with one that was stopped; the same command does, too
 
 Fits a surrogate on what the physics has said, lets an agent optimise on it with pessimism, asks the physics about a
