@@ -18,14 +18,14 @@ from voltgym.surrogates.gp import GaussianProcess
 from voltgym.surrogates.rul_features import FEATURES
 from voltgym.surrogates.splits import each_fold, group_folds
 from voltgym.surrogates.state_inputs import shaped
-from voltgym.surrogates.state_table import Tabled, bounds, raw
+from voltgym.surrogates.state_table import Shelved, Tabled, bounds, raw
 
 BASE = 0.02
 """A standard deviation of the logarithm of the life never falls below this, before it is calibrated."""
 FOLDS = 5
 
 
-class RulEstimator:
+class RulEstimator(Shelved):
     """Remaining cycles of rows of ``rul_features.FEATURES``: ``surrogates.base.Surrogate``.
 
     The logarithm is learned, since errors of lives are proportional to them; the standard deviation is that of the
@@ -37,6 +37,8 @@ class RulEstimator:
     """
 
     names: tuple[str, ...] = ("Remaining useful life [cycles]",)
+
+    what = "RUL"
 
     def __init__(self, tabled: Tabled | None = None, **options: Any) -> None:
         self.tabled, self.options = tabled, {"steps": 150, **options}
@@ -71,22 +73,6 @@ class RulEstimator:
         good = said.failure == Failure.NONE
         cycles = np.where(good, np.exp(np.minimum(said.mean, 20.0)), 0.0)
         return Prediction(cycles[:, None], (cycles * said.std)[:, None], said.domain, said.failure)
-
-    @property
-    def known(self) -> Tabled:
-        """What predicts."""
-        if self.tabled is None:
-            raise ValueError("this RUL estimator has learned nothing yet; fit it, or take load_shipped()")
-        return self.tabled
-
-    @property
-    def digest(self) -> str:
-        """A hash of everything that predicts."""
-        return self.known.digest
-
-    def save(self, path: Path) -> None:
-        """Write npz files and ``card.json`` into the folder ``path``."""
-        self.known.save(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

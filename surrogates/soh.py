@@ -17,13 +17,13 @@ from voltgym.surrogates.base import Prediction
 from voltgym.surrogates.ensemble import Ensemble
 from voltgym.surrogates.soh_features import FEATURES
 from voltgym.surrogates.state_inputs import shaped
-from voltgym.surrogates.state_table import Tabled, bounds, calibrated
+from voltgym.surrogates.state_table import Shelved, Tabled, bounds, calibrated
 
 BASE = 0.004
 """A standard deviation never falls below this SOH, before it is calibrated."""
 
 
-class SohEstimator:
+class SohEstimator(Shelved):
     """SOH of rows of ``soh_features.FEATURES``: ``surrogates.base.Surrogate``.
 
     Args:
@@ -32,6 +32,8 @@ class SohEstimator:
     """
 
     names: tuple[str, ...] = ("SOH",)
+
+    what = "SOH"
 
     def __init__(self, tabled: Tabled | None = None, **options: Any) -> None:
         self.tabled, self.options = tabled, {"hidden": (64, 64), "dropout": 0.0, "epochs": 300, **options}
@@ -56,22 +58,6 @@ class SohEstimator:
         """SOH of (n, len(FEATURES)) rows; one that is not finite fails by itself. Raises `InputError` for a shape."""
         said = self.known.predict(designs)
         return Prediction(said.mean[:, None], said.std[:, None], said.domain, said.failure)
-
-    @property
-    def known(self) -> Tabled:
-        """What predicts."""
-        if self.tabled is None:
-            raise ValueError("this SOH estimator has learned nothing yet; fit it, or take load_shipped()")
-        return self.tabled
-
-    @property
-    def digest(self) -> str:
-        """A hash of everything that predicts."""
-        return self.known.digest
-
-    def save(self, path: Path) -> None:
-        """Write npz files and ``card.json`` into the folder ``path``."""
-        self.known.save(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -97,3 +97,27 @@ def bounds(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(d,) twice: the range of every column, never without width."""
     low, high = x.min(axis=0), x.max(axis=0)
     return low, np.maximum(high, low + 1e-6 * np.maximum(np.abs(low), 1.0))
+
+
+class Shelved:
+    """What the estimators that predict by a :class:`Tabled` share: it is asked for, hashed and kept."""
+
+    what: str
+    """The state, in a word."""
+    tabled: Tabled | None
+
+    @property
+    def known(self) -> Tabled:
+        """What predicts. Raises `ValueError` where nothing was learned yet."""
+        if self.tabled is None:
+            raise ValueError(f"this {self.what} estimator has learned nothing yet; fit it, or take load_shipped()")
+        return self.tabled
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that predicts."""
+        return self.known.digest
+
+    def save(self, path: Path) -> None:
+        """Write npz files and ``card.json`` into the folder ``path``."""
+        self.known.save(path)
