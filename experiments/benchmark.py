@@ -87,8 +87,13 @@ def seeds_of(track: Track, entry: str, most: int | None = None) -> int:
 
 def todo(jobs: Sequence[Planned], kept: Sequence[Run]) -> list[Planned]:
     """Those of ``jobs`` whose results are not there yet, or are of other configs."""
-    there = {(run.track, run.entry, run.seed): run.config_hash for run in kept}
+    there = {(run.track, run.entry, run.seed): run.config_hash for run in kept if _whole(run)}
     return [job for job in jobs if there.get((job.track.name, job.entry, job.seed)) != job.hash]
+
+
+def _whole(run: Run) -> bool:
+    """Whether everything is kept that the track wants; what is not may only have to be collected again."""
+    return bool(run.trained) or not tracks.load(run.track).trained_on
 
 
 def merged(kept: Sequence[Run], new: Sequence[Run]) -> list[Run]:
@@ -103,7 +108,7 @@ def main(argv: list[str]) -> None:
         raise VoltGymError(f"which benchmark?\n{USAGE}")
     settings = load_benchmark(argv[0], argv[1:])
     place = Path(str(settings["results"]))
-    jobs = todo(plan(settings), results.read(place, checked=False))
+    jobs = todo(plan(settings), results.read(place, check="none"))
     if not jobs:
         print(f"nothing to do: {place} has every run")
         return
@@ -128,7 +133,7 @@ class Keeping:
         """A job has ended: into the result set with it."""
         if isinstance(job, Planned) and job.status() == "finished":
             new = collect(job.path, job.track, job.entry, job.hash)
-            old = results.read(self.place, checked=False)
+            old = results.read(self.place, check="none")
             results.write(self.place, [r for r in merged(old, [new]) if r.track == job.track.name])
         self.display.finish(job, text)
 

@@ -12,13 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from voltgym.experiments import leaderboard_build, leaderboard_read, results
+from voltgym.experiments import leaderboard_build, results
 from voltgym.experiments.results import Run
-
-
-def whole(run: Run) -> Run:
-    """A run whose actions are all decoded, so that it can be written."""
-    return replace(run, records=[{**record, "actions": list(record["actions"])} for record in run.records])
 
 
 def repeated(runs: Sequence[Run], times: int) -> list[Run]:
@@ -28,9 +23,9 @@ def repeated(runs: Sequence[Run], times: int) -> list[Run]:
 
 def measure(kept: Path, episodes: int) -> str:
     """What it took, in words."""
-    found = [run for name in leaderboard_read.tracks(kept) for run in leaderboard_read.read(kept, name)]
+    found = results.read(kept, check="none")
     there = sum(len(run.records) for run in found)
-    more = repeated([whole(run) for run in found], -(-episodes // there))
+    more = repeated(found, -(-episodes // there))
     with tempfile.TemporaryDirectory() as folder:
         results.write(Path(folder) / "results", more)
         start, busy = time.perf_counter(), time.process_time()

@@ -32,7 +32,7 @@ SHOWN = ("class", "rank", "entry", "score", "feasible", "AUC", "times faster tha
 def make(name: str, folder: Path = SHIPPED) -> Table:
     """The table of a track from the records in ``folder``. Raises `VoltGymError` if there are none."""
     track = tracks.load(name)
-    found = standings(results.read(folder, name, checked=False), track)
+    found = standings(results.read(folder, name, check="none"), track)
     faults = [f"{s.entry} is not scored: {s.why}." for s in found if s.section == FAULTY]
     return table(found, track, notes=[_what(track, found), *faults])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from voltgym.agents.base import Policy
 from voltgym.agents.designs import DESIGNS_FILE, HandIn
 from voltgym.agents.oracle import Verdict, ranked, sign_of
 from voltgym.agents.pareto import Goals, hypervolume_curve
@@ -16,7 +17,7 @@ from voltgym.envs.contracts import Objective
 from voltgym.envs.errors import VoltGymError
 from voltgym.envs.making import make_episodes
 from voltgym.experiments.evaluate import evaluate_policy
-from voltgym.experiments.records import Record, read_json_lines, read_records
+from voltgym.experiments.records import Record, blanked, read_json_lines, read_records
 from voltgym.experiments.results import Run
 from voltgym.experiments.runs import RunFolder
 from voltgym.experiments.scores import Hypervolume
@@ -58,8 +59,17 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
         config_hash=config_hash,
         surrogate_gap=surrogate_gap(verdicts, chosen) if learned else None,
         records=chosen,
+        trained=trained_records(run.load_policy(), track, entry, config["seed"]) if track.trained_on else (),
         curve=curve_of_designs(verdicts, track) if verdicts else _of_numbers(folder),
     )
+
+
+def trained_records(policy: Policy, track: Track, agent: str, seed: int | None) -> list[Record]:
+    """Records of the split that was trained on, as many episodes as are judged; without actions and scenarios."""
+    found = evaluate_policy(
+        policy, track.env_id, track.env_kwargs, split=track.trained_on, episodes=track.episodes, agent=agent, seed=seed
+    )
+    return [blanked(record) for record in found]
 
 
 def information_of(own: str, track: Track) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voltgym.envs.errors import UnknownName, VoltGymError
-from voltgym.experiments import leaderboard_read, results, tracks
+from voltgym.experiments import results, tracks
 from voltgym.experiments.files import write_text
 from voltgym.experiments.leaderboard_page import TrackView, render, track_view
-from voltgym.experiments.results import Run
+from voltgym.experiments.results import ResultError, Run
 from voltgym.experiments.standings import standings
 from voltgym.experiments.tracks import Track
 
@@ -44,12 +44,20 @@ def write_site(kept: Path, out: Path) -> Path:
     """Write the site of the result set ``kept`` into the folder ``out``, and say which file it is."""
     gc.disable()  # it would look through all records again and again, and find nothing to free
     try:
-        found = {name: leaderboard_read.read(kept, name) for name in leaderboard_read.tracks(kept)}
+        found = {name: results.read(kept, name, check="first", lazily=True) for name in known_tracks(kept)}
     finally:
         gc.enable()
     file = out / "index.html"
     write_text(file, render(site(found, [tracks.load(name) for name in found])))
     return file
+
+
+def known_tracks(kept: Path) -> list[str]:
+    """The tracks that ``kept`` has results of. Raises `ResultError` where there are none."""
+    found = results.tracks(kept)
+    if not found:
+        raise ResultError(f"{kept} has no results; expected TRACK.runs.json, written by `voltgym benchmark`")
+    return found
 
 
 def site(found: Mapping[str, Sequence[Run]], known: Sequence[Track]) -> list[TrackView]:

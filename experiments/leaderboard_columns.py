@@ -85,9 +85,13 @@ def _rest(track: Track) -> list[Column]:
     def budget(s: Standing) -> str:
         return f"{tick_text(s.budget)} {s.unit.replace('_', ' ')}" if s.budget else MISSING
 
+    def carried(s: Standing) -> str:
+        return MISSING if s.train_gap != s.train_gap else minus(f"{s.train_gap:.2f}")
+
     violated = Column("Violated steps", lambda s: percent(s.violated), lambda s: s.violated, VIOLATED, 3)
     return [
         *([violated] if is_control(track) else []),
+        Column("Train-test gap", carried, lambda s: s.train_gap, CARRIED, 4),
         Column("Beats baseline", lambda s: percent(s.improvement), lambda s: s.improvement, IMPROVES, 4),
         Column("Seeds", lambda s: "fixed" if s.fixed else str(len(s.runs)), lambda s: len(s.runs), SEEDS, 2),
         Column("Budget", budget, lambda s: s.budget, BUDGET, 3),
@@ -140,6 +144,7 @@ AUC = "Area under the best-so-far curve, as the search itself saw it, over the w
 REGRET = "What the best design misses of the reference, in the unit of the value"
 FASTER = "How many times fewer calls than random search; ≤ is a bound"
 GAP = "What the surrogate promised of the designs beyond what the physics says"
+CARRIED = "Score on episodes of the split that was trained on, less that on the others"
 VIOLATED = "Share of steps that break a limit"
 IMPROVES = "Probability that a run is better than the baseline"
 SEEDS = "Training seeds; fixed: none changes it"

@@ -77,6 +77,7 @@ def _facts(s: Standing) -> Pairs:
         ("Missing to a score of 1", number(s.gap)),
         ("Better than the baseline", percent(s.improvement)),
         ("Steps that break a limit", percent(s.violated)),
+        ("Train-test gap, in scores", number(s.train_gap)),
         *((("Area under best so far", interval_text(search.auc)),) if search else ()),
         *(((f"Best score after {thousands(k)}", number(v)) for k, v in search.checkpoints.items()) if search else ()),
         *((("Simple regret", number(search.regret)),) if search else ()),

@@ -119,24 +119,6 @@ def score(
     return float(np.sum(np.log(t_base / t_agent))) / span
 
 
-def train_test_gap(train: Sequence[Record], test: Sequence[Record], name: str, sign: int) -> float:
-    """How much worse the value ``name`` is on episodes that were not trained on, in its unit; > 0 is worse.
-
-    The difference of the means over the feasible episodes of each; NaN where one has none.
-
-    Args:
-        train: records of the scenarios that were trained on.
-        test: records of others.
-        name: of the value.
-        sign: 1 where a larger value is better, -1 where a smaller one is.
-    """
-    seen, unseen = (values([r for r in group if r["feasible"] is not False], name) for group in (train, test))
-    means = [
-        float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan for found in (seen, unseen)
-    ]
-    return sign * (means[0] - means[1])
-
-
 def fingerprint_differences(*groups: Sequence[Record]) -> list[str]:
     """What differs between the fingerprints of these records, one line each; empty where all agree."""
     seen: dict[str, set[str]] = {}

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jsonschema
@@ -39,6 +40,15 @@ def make_record(**fields: Any) -> Record:
     record = plain({"schema": SCHEMA_VERSION, **fields})
     check_record(record, "a new record")
     return record
+
+
+def blanked(record: Record, mark: Mapping[str, str] = MappingProxyType({})) -> Record:
+    """``record`` without its scenario, and without the actions, from which much of it could be found.
+
+    ``mark`` goes into its fingerprint.
+    """
+    kept = {name: value for name, value in record.items() if name != "schema"}
+    return make_record(**{**kept, "scenario": {}, "actions": [], "fingerprint": {**record["fingerprint"], **mark}})
 
 
 def check_record(record: Any, where: str) -> None:

@@ -7,19 +7,22 @@ from these and from nothing else.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voltgym.envs.errors import UnknownName, VoltGymError
-from voltgym.experiments.files import write_json
+from voltgym.experiments import results_rows
+from voltgym.experiments.files import json_text, write_text
 from voltgym.experiments.records import Record, check_record
 
 SHIPPED = Path(__file__).parent / "published"
@@ -29,6 +32,9 @@ RUNS, EPISODES, CURVES = "runs.json", "episodes.parquet", "curves.parquet"
 TRUST = ("self-reported", "replayed", "re-run")
 """Who computed the records: the author; trusted code from the author's actions or designs, whoever chose them (*open
 loop*); trusted code with the author's policy, on episodes that nobody had seen."""
+
+
+Check = Literal["all", "first", "none"]
 
 
 class ResultError(VoltGymError):
@@ -63,30 +69,25 @@ class Run:
     physics was asked in the first place."""
     records: Sequence[Record] = field(default=(), repr=False)
     """One an episode, in their order."""
+    trained: Sequence[Record] = field(default=(), repr=False)
+    """Those of as many episodes of the split that was trained on, without actions and scenarios; may be missing."""
     curve: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     """How it got there, in order: ``spent`` (of the budget, so far), ``value`` (of the design that was asked for, or of
     the policy on the validation episodes; None where there is none), ``feasible`` (a share)."""
 
     def about(self) -> dict[str, Any]:
-        """All but the records and the curve."""
-        return {name: value for name, value in asdict(self).items() if name not in ("records", "curve")}
+        """All but records and curve."""
+        return {name: value for name, value in asdict(self).items() if name not in ("records", "trained", "curve")}
 
 
-NESTED = (
-    "env_kwargs",
-    "worst_slacks",
-    "values",
-    "directions",
-    "scenario",
-    "ledger",
-    "fingerprint",
-    "recheck",
-)
-"""Fields of a record that are kept as JSON text."""
-_ACTIONS = pa.list_(pa.list_(pa.float32()))
 _CURVE = pa.schema(
     [("run", pa.int32()), ("spent", pa.int64()), ("value", pa.float64()), ("feasible", pa.float64())],
 )
+_MARK = b"voltgym runs"
+"""In the metadata of both tables: the hash of the runs that they belong to."""
+_PATIENCE, _PAUSE = 10, 0.1
+"""How often three files that do not belong together are read again, and after how many seconds: they may be being
+replaced by a benchmark that runs."""
 
 
 def part(folder: Path, track: str, name: str) -> Path:
@@ -105,38 +106,33 @@ def write(folder: Path, runs: Iterable[Run]) -> None:
     for track, group in tracks.items():
         group.sort(key=lambda run: (run.entry, -1 if run.seed is None else run.seed))
         folder.mkdir(parents=True, exist_ok=True)
-        _write_table(part(folder, track, EPISODES), _episodes(group))
-        rows = [
+        about = json_text([run.about() for run in group])
+        mark = _hash(about.encode())
+        steps = [
             {"run": i, **{n: step.get(n) for n in _CURVE.names[1:]}} for i, r in enumerate(group) for step in r.curve
         ]
-        _write_table(part(folder, track, CURVES), pa.Table.from_pylist(rows, schema=_CURVE))
-        write_json(part(folder, track, RUNS), [run.about() for run in group])
+        _write_table(part(folder, track, EPISODES), _episodes(group), mark)
+        _write_table(part(folder, track, CURVES), pa.Table.from_pylist(steps, schema=_CURVE), mark)
+        write_text(part(folder, track, RUNS), about)
+
+
+def _hash(about: bytes) -> bytes:
+    return hashlib.sha256(about).hexdigest()[:16].encode()
 
 
 def _episodes(runs: Sequence[Run]) -> pa.Table:
-    rows = [{"run": i, **_packed(record)} for i, run in enumerate(runs) for record in run.records]
-    names = list(dict.fromkeys(name for row in rows for name in row)) or ["run"]
-    kinds = {"run": pa.int32(), "actions": _ACTIONS}
-    return pa.table({name: pa.array([row.get(name) for row in rows], type=kinds.get(name)) for name in names})
+    return results_rows.table(
+        [
+            results_rows.packed(record, i, trained)
+            for i, run in enumerate(runs)
+            for trained, group in ((False, run.records), (True, run.trained))
+            for record in group
+        ]
+    )
 
 
-def _packed(record: Record) -> dict[str, Any]:
-    out = {n: json.dumps(v, sort_keys=True) if n in NESTED and v is not None else v for n, v in record.items()}
-    actions = record["actions"]
-    out["discrete"] = bool(actions) and not isinstance(actions[0], list)
-    out["actions"] = [[action] for action in actions] if out["discrete"] else actions
-    return out
-
-
-def _unpacked(row: dict[str, Any], discrete: bool) -> Record:
-    record = {n: json.loads(v) if n in NESTED and v is not None else v for n, v in row.items()}
-    if discrete:
-        record["actions"] = [int(action[0]) for action in record["actions"]]
-    optional = ("recheck", "design", "directions")
-    return {n: v for n, v in record.items() if v is not None or n not in optional}
-
-
-def _write_table(path: Path, table: pa.Table) -> None:
+def _write_table(path: Path, table: pa.Table, mark: bytes) -> None:
+    table = table.replace_schema_metadata({_MARK: mark})
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     try:
@@ -153,42 +149,61 @@ def tracks(folder: Path = SHIPPED) -> list[str]:
     return sorted(file.name.removesuffix(f".{RUNS}") for file in Path(folder).glob(f"*.{RUNS}"))
 
 
-def read(folder: Path = SHIPPED, track: str | None = None, *, checked: bool = True) -> list[Run]:
-    """The runs in ``folder``, of one track or of all.
+def read(folder: Path = SHIPPED, track: str | None = None, *, check: Check = "all", lazily: bool = False) -> list[Run]:
+    """The runs in ``folder``, of one track or of all. Nothing may change their records: they share parts.
 
-    ``checked``: every record against the schema, which takes most of the time. Raises `ResultError` for files that are
-    missing or damaged.
+    ``check``: which records are compared with the schema, which takes most of the time: all, the first one of every
+    entry, or none. ``lazily``: actions are decoded when they are asked for. Raises `ResultError` for files that are
+    missing, damaged, or do not belong together.
     """
     known = tracks(folder)
     if track is not None and track not in known:
         raise UnknownName("track with results", track, known)
-    return [run for name in known if track in (None, name) for run in _read(Path(folder), name, checked)]
-
-
-def _read(folder: Path, track: str, checked: bool) -> list[Run]:
-    try:
-        about = json.loads(part(folder, track, RUNS).read_text(encoding="utf-8"))
-        episodes = pq.read_table(part(folder, track, EPISODES)).to_pylist()
-        curves = pq.read_table(part(folder, track, CURVES)).to_pylist()
-        records: list[list[Record]] = [[] for _ in about]
-        steps: list[list[dict[str, Any]]] = [[] for _ in about]
-        for row in episodes:
-            run, discrete = row.pop("run"), row.pop("discrete")
-            records[run].append(_unpacked(row, discrete))
-        for row in curves:
-            steps[row.pop("run")].append(row)
-        found = [Run(**a, records=r, curve=c) for a, r, c in zip(about, records, steps, strict=True)]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
-        place = folder / track
-        raise ResultError(f"{place}.* are damaged ({type(error).__name__}: {error}); restore its three files") from None
-    for run in found:
-        _check(run, folder / track, checked)
+    found = [run for name in known if track in (None, name) for run in _whole(Path(folder), name, lazily)]
+    _check(found, Path(folder), check)
     return found
 
 
-def _check(run: Run, place: Path, records: bool) -> None:
-    if run.trust not in TRUST:
-        raise ResultError(f"{place}: {run.entry} is {run.trust!r}; expected one of {', '.join(TRUST)}")
-    if records:
-        for record in run.records:
-            check_record(record, f"{place}, {run.entry}, seed {run.seed}")
+def _whole(folder: Path, track: str, lazily: bool) -> list[Run]:
+    for attempt in range(_PATIENCE):
+        try:
+            return _read(folder, track, lazily)
+        except _Apart:
+            time.sleep(_PAUSE if attempt < _PATIENCE - 1 else 0)
+        except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
+            what = f"are damaged ({type(error).__name__}: {error})"
+            raise ResultError(f"{folder / track}.* {what}; restore its three files") from None
+    raise ResultError(f"{folder / track}.* do not belong together; restore its three files, all of one state")
+
+
+class _Apart(Exception):
+    """Tables of other runs."""
+
+
+def _read(folder: Path, track: str, lazily: bool) -> list[Run]:
+    text = part(folder, track, RUNS).read_bytes()
+    about = json.loads(text)
+    tables = [pq.read_table(part(folder, track, name)) for name in (EPISODES, CURVES)]
+    mark = _hash(text)
+    if any((table.schema.metadata or {}).get(_MARK, mark) != mark for table in tables):  # earlier versions wrote none
+        raise _Apart
+    judged, trained = results_rows.unpacked(tables[0], len(about), lazily)
+    steps: list[list[dict[str, Any]]] = [[] for _ in about]
+    for row in results_rows.rows(tables[1]):
+        steps[row.pop("run")].append(row)
+    parts = zip(about, judged, trained, steps, strict=True)
+    return [Run(**a, records=r, trained=t or (), curve=c) for a, r, t, c in parts]
+
+
+def _check(runs: Sequence[Run], folder: Path, check: Check) -> None:
+    seen = set()
+    for run in runs:
+        place, entry = f"{folder / run.track}, {run.entry}, seed {run.seed}", (run.track, run.author, run.entry)
+        if run.trust not in TRUST:
+            raise ResultError(f"{place} is {run.trust!r}; expected one of {', '.join(TRUST)}")
+        records = [*run.records, *run.trained]
+        if check == "none" or not records or (check == "first" and entry in seen):
+            continue
+        seen.add(entry)
+        for record in records if check == "all" else records[:1]:
+            check_record({**record, "actions": list(record["actions"])}, place)

@@ -54,6 +54,8 @@ class Standing:
     score: Interval = UNKNOWN
     gap: float = NAN
     """What is missing to a score of 1 on average."""
+    train_gap: float = NAN
+    """Score on as many episodes of the split that was trained on, less that on the others: > 0 does not carry over."""
     improvement: float = NAN
     """How likely a run is better than the baseline in an episode."""
     most_violated: float = 1.0

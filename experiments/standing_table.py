@@ -43,6 +43,7 @@ def _columns(track: Track) -> list[Column]:
         Column("feasible", lambda s: percent(s.feasible)),
         Column("violated steps", lambda s: MISSING if track.hand_in else share_text(s.violated)),
         Column(track.score.value, lambda s: number(s.value)),
+        Column("train-test gap", lambda s: number(s.train_gap)),
         Column("AUC", lambda s: interval_text(s.search.auc) if s.search else MISSING),
         Column("regret", lambda s: number(s.search.regret) if s.search else MISSING),
         Column("times faster than random", acceleration_text),

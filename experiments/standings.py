@@ -86,6 +86,7 @@ def _standing(runs: Sequence[Run], track: Track, good: Sequence[Run], fault: str
         scores = np.array([run_scores(run, track, anchors) for run in runs])
         if not np.isfinite(scores).all():
             raise MetricError("a score is not a number")
+        found = replace(found, train_gap=train_gap(runs, scores, track, anchors))
         return _with_scores(found, scores, track, _rivals(good))
     except MetricError as error:
         return replace(found, section=FAULTY, why=str(error))
@@ -110,6 +111,25 @@ def run_scores(run: Run, track: Track, anchors: Mapping[str, Run]) -> np.ndarray
     if track.hand_in and not run.records:
         return np.zeros(1)
     return np.asarray(track.score(run, anchors), dtype=float)
+
+
+def train_gap(runs: Sequence[Run], scores: np.ndarray, track: Track, anchors: Mapping[str, Run]) -> float:
+    """How much better ``runs`` do on the split that they were trained on: the mean difference of their scores.
+
+    Each is measured by baseline and reference on the same episodes, so that harder ones do not count as a gap. NaN
+    where those of training are not there.
+
+    Args:
+        runs: n runs of an entry.
+        scores: (n, episodes) theirs on the track's split.
+        track: theirs.
+        anchors: what a score is measured by.
+    """
+    if not runs or not all(run.trained for run in (*runs, *anchors.values())):
+        return NAN
+    before = {name: replace(run, records=run.trained) for name, run in anchors.items()}
+    trained = np.array([run_scores(replace(run, records=run.trained), track, before).mean() for run in runs])
+    return float(np.mean(trained - scores.mean(axis=1)))
 
 
 def _anchor(name: str, runs: Sequence[Run]) -> Run:

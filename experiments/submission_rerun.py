@@ -14,9 +14,10 @@ from voltgym.agents.onnx_policy import OnnxPolicy
 from voltgym.envs.errors import UnknownName
 from voltgym.envs.scenario import SALT_VARIABLE
 from voltgym.experiments import configs
+from voltgym.experiments.collect import trained_records
 from voltgym.experiments.doctor import golden
 from voltgym.experiments.evaluate import evaluate_policy
-from voltgym.experiments.records import Record, make_record
+from voltgym.experiments.records import Record, blanked
 from voltgym.experiments.results import Run
 from voltgym.experiments.submission_bundle import Part, Submission
 from voltgym.experiments.submission_text import SubmissionError
@@ -48,8 +49,10 @@ def rerun(part: Part, submission: Submission) -> Run:
     assert part.policy is not None
     salt_mark()
     with OnnxPolicy(part.policy, about["information"]) as policy:
-        records = private_records(policy, track, about["entry"], part.about["seed"], part.about["spent"])
-    return submission.run(part, "re-run", records)
+        who = about["entry"], part.about["seed"]
+        records = private_records(policy, track, *who, part.about["spent"])
+        trained = trained_records(policy, track, *who) if track.trained_on else ()
+    return submission.run(part, "re-run", records, trained=trained)
 
 
 def private_records(
@@ -68,12 +71,6 @@ def private_records(
     )
     mark = {MARK: salt_mark()}
     return [blanked(record, mark) for record in found]
-
-
-def blanked(record: Record, mark: Mapping[str, str]) -> Record:
-    """A record without its scenario, and without the actions, from which much of it could be found."""
-    kept = {name: value for name, value in record.items() if name != "schema"}
-    return make_record(**{**kept, "scenario": {}, "actions": [], "fingerprint": {**record["fingerprint"], **mark}})
 
 
 def anchors(track: Track, there: Sequence[Run]) -> list[Run]:
@@ -121,4 +118,5 @@ def anchor(track: Track, entry: str) -> Run:
         fingerprint=str(golden(track.env_id)),
         trust="re-run",
         records=records,
+        trained=trained_records(policy, track, entry, config["seed"]) if track.trained_on else (),
     )

@@ -21,6 +21,7 @@ OPTIONAL = {
     "per_entry_seeds": dict,
     "most_violated": float,
     "information": str,
+    "trained_on": str,
 }
 """Keys of a track that may be left out."""
 
@@ -59,6 +60,9 @@ class Track:
     """Entries that run with fewer seeds, and how many."""
     information: str = ""
     """The class of all entries that do not look ahead: who sees less competes with who sees all. Empty: their own."""
+    trained_on: str = ""
+    """The split that entries train on: as many episodes of it are evaluated, too, to see what does not carry over.
+    Empty: there is one problem alone."""
     most_violated: float = 1.0
     """The largest share of steps that may violate a limit; entries beyond it rank below all others."""
 
@@ -95,6 +99,7 @@ def load(name: str) -> Track:
         about=raw.get("about", ""),
         seeds_of=raw.get("per_entry_seeds", {}),
         information=str(raw.get("information", "")),
+        trained_on=str(raw.get("trained_on", "")),
         most_violated=number(f"{name}: most_violated", raw.get("most_violated", 1.0), "a share in [0, 1]", high=1.0),
     )
 

@@ -13,7 +13,7 @@ import pytest
 from test_report import Page
 
 from voltgym.envs.errors import VoltGymError
-from voltgym.experiments import leaderboard, leaderboard_build, leaderboard_read, results
+from voltgym.experiments import leaderboard, leaderboard_build, results
 from voltgym.experiments.leaderboard_build import site
 from voltgym.experiments.leaderboard_cells import interval_svg, span
 from voltgym.experiments.leaderboard_charts import progress, styles
@@ -250,12 +250,12 @@ def test_the_middle_run_is_nearest_to_the_score(control: list[Run]) -> None:
     assert middle_run(s).seed == min(far, key=far.__getitem__)
 
 
-def test_the_quick_reader_reads_what_the_other_reads(tmp_path: Path) -> None:
+def test_what_is_read_lazily_is_the_same(tmp_path: Path) -> None:
     track = toys.designs()
     runs = [*toys.design_set(track, seeds=2), *toys.control_set(TRACK, seeds=1)]
     results.write(tmp_path, runs)
     for name in (track.name, TRACK.name):
-        slow, quick = results.read(tmp_path, name), leaderboard_read.read(tmp_path, name)
+        slow, quick = results.read(tmp_path, name), results.read(tmp_path, name, check="first", lazily=True)
         whole = [replace(r, records=[{**x, "actions": list(x["actions"])} for x in r.records]) for r in quick]
         assert whole == slow
         assert len(quick[0].records[0]["actions"]) == len(slow[0].records[0]["actions"])
@@ -266,13 +266,13 @@ def test_damaged_results_are_told(tmp_path: Path) -> None:
     results.write(tmp_path, toys.control_set(TRACK, seeds=1))
     (tmp_path / f"{TRACK.name}.episodes.parquet").write_bytes(b"no")
     with pytest.raises(ResultError, match="damaged"):
-        leaderboard_read.read(tmp_path, TRACK.name)
+        results.read(tmp_path, TRACK.name, check="first", lazily=True)
 
 
 def test_unknown_trust_is_told(tmp_path: Path) -> None:
     results.write(tmp_path, [replace(toys.control_run(TRACK, "mine", 0, 1.0), trust="believed")])
     with pytest.raises(ResultError, match="believed"):
-        leaderboard_read.read(tmp_path, TRACK.name)
+        results.read(tmp_path, TRACK.name, check="first", lazily=True)
 
 
 @pytest.mark.slow

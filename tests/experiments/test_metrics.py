@@ -155,10 +155,3 @@ def test_the_share_of_violated_steps_is_over_all_steps() -> None:
     assert metrics.violated_step_rate(two) == 6 / 80
     assert math.isnan(metrics.violated_step_rate([record(30, violated_steps=None)]))
     assert math.isnan(metrics.violated_step_rate([record(30, steps=0)]))
-
-
-def test_the_train_test_gap_is_positive_where_the_unseen_is_worse() -> None:
-    seen, unseen = [record(30), record(32, episode=1), record(80, feasible=False, episode=2)], [record(35)]
-    assert metrics.train_test_gap(seen, unseen, NAME, -1) == 4.0
-    assert metrics.train_test_gap(seen, unseen, NAME, 1) == -4.0
-    assert math.isnan(metrics.train_test_gap(seen, [record(35, feasible=False)], NAME, -1))

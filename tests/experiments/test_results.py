@@ -126,4 +126,4 @@ def test_a_record_that_breaks_the_schema_is_found(tmp_path: Path) -> None:
     results.write(tmp_path, [run(records=[{**record(), "failure": "BROKEN"}])])
     with pytest.raises(VoltGymError, match="seed 0"):
         results.read(tmp_path)
-    assert results.read(tmp_path, checked=False)
+    assert results.read(tmp_path, check="none")

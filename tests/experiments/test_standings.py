@@ -237,3 +237,23 @@ def test_the_way_of_acting_is_no_other_problem() -> None:
     run = toys.design_run(track, "botorch", 0, 0.9)
     changed = [{**r, "env_kwargs": {**r["env_kwargs"], "action": "continuous"}} for r in run.records]
     assert by_name([replace(run, records=changed)], track)["botorch/ranked"].rank
+
+
+def test_what_does_not_carry_over_is_a_gap_in_scores_however_hard_the_episodes_are() -> None:
+    def trained(run: Run, harder: float) -> Run:
+        return replace(
+            run, trained=[{**r, "values": {toys.TIME: harder * r["values"][toys.TIME]}} for r in run.records]
+        )
+
+    pairs = zip(TRACK.score.anchors, (1.4, 1.0), strict=True)
+    base, best = (toys.control_run(TRACK, name, None, factor) for name, factor in pairs)
+    same, better = (toys.control_run(TRACK, name, 0, 1.1) for name in ("same", "better"))
+    runs = [*(trained(run, 1.2) for run in (base, best, same)), trained(better, 1.2 / 1.05)]
+    found = by_name(runs)
+    t_base, t_best = (metrics.times(run.records, toys.TIME, 90) for run in (base, best))
+    span = float(np.mean(np.log(t_base / t_best)))
+    assert found["same/ranked"].train_gap == pytest.approx(0.0, abs=1e-12)
+    assert found["better/ranked"].train_gap == pytest.approx(np.log(1.05) / span)
+    assert "train-test gap" in table(list(found.values()), TRACK).columns
+    unknown = by_name([*runs[:3], better])["better/ranked"]
+    assert np.isnan(unknown.train_gap)
