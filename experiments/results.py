@@ -29,6 +29,8 @@ SHIPPED = Path(__file__).parent / "published"
 """The published result set."""
 
 RUNS, EPISODES, CURVES = "runs.json", "episodes.parquet", "curves.parquet"
+PRIVATE = "private"
+"""The split of episodes that nobody has seen; and the folder of its results, in a result set of what was verified."""
 TRUST = ("self-reported", "replayed", "re-run")
 """Who computed the records: the author; trusted code from the author's actions or designs, whoever chose them (*open
 loop*); trusted code with the author's policy, on episodes that nobody had seen."""
@@ -74,6 +76,11 @@ class Run:
     curve: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     """How it got there, in order: ``spent`` (of the budget, so far), ``value`` (of the design that was asked for, or of
     the policy on the validation episodes; None where there is none), ``feasible`` (a share)."""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it was judged on the private split."""
+        return bool(self.records) and self.records[0]["split"] == PRIVATE
 
     def about(self) -> dict[str, Any]:
         """All but records and curve."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from voltgym.experiments import statistics
@@ -12,9 +12,14 @@ from voltgym.experiments.standing import APART, OURS, RANKED, SECTIONS, UNTRUSTE
 from voltgym.experiments.tracks import Track
 
 
-def ranked(found: Sequence[Standing], track: Track, fingerprint: str) -> list[Standing]:
-    """The standings in their order, with ranks among those of ``fingerprint`` that may be ranked."""
-    return sorted(_ranked(_trusted(_apart(found, fingerprint), track)), key=_order)
+def ranked(
+    found: Sequence[Standing], track: Track, fingerprint: str, elsewhere: Collection[str] = ()
+) -> list[Standing]:
+    """The standings in their order, with ranks among those of ``fingerprint`` that may be ranked.
+
+    ``elsewhere``: the classes that are ranked on the private split.
+    """
+    return sorted(_ranked(_trusted(_apart(found, fingerprint), track, elsewhere)), key=_order)
 
 
 def _apart(found: Sequence[Standing], fingerprint: str) -> list[Standing]:
@@ -25,11 +30,11 @@ def _apart(found: Sequence[Standing], fingerprint: str) -> list[Standing]:
     ]
 
 
-def _trusted(found: Sequence[Standing], track: Track) -> list[Standing]:
+def _trusted(found: Sequence[Standing], track: Track, elsewhere: Collection[str]) -> list[Standing]:
     """Control is ranked from entries that were run again; until a class has one, the authors' own runs are ranked."""
     if not is_control(track):
         return list(found)
-    checked = {s.information for s in found if s.section == RANKED and s.trust == TRUST[-1]}
+    checked = {s.information for s in found if s.section == RANKED and s.trust == TRUST[-1]}.union(elsewhere)
     why = f"{{}}: control is ranked from {TRUST[-1]} entries only, since public scenarios can be optimised off-line"
     return [
         replace(s, section=UNTRUSTED, why=why.format(s.trust))

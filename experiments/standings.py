@@ -7,7 +7,7 @@ interquartile mean over its runs. Nothing here runs an environment or reads a fi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,17 +27,18 @@ RANDOM = ("random", "random_designs")
 """Entries that are random search: what others are compared with."""
 
 
-def standings(runs: Sequence[Run], track: Track) -> list[Standing]:
+def standings(runs: Sequence[Run], track: Track, elsewhere: Collection[str] = ()) -> list[Standing]:
     """The standings of ``track``: class by class, the ranked ones first and best first, then those apart.
 
-    Runs of other tracks, and of other versions of this one, are left out.
+    Runs of other tracks, and of other versions of this one, are left out. Control of the classes ``elsewhere`` is
+    ranked on the private split, and not here.
     """
     here = [run for run in runs if run.track == track.name and run.version == track.version]
     prints: dict[str, list[Run]] = {}
     for run in here:
         prints.setdefault(run.fingerprint, []).append(run)
     found = [s for group in prints.values() for s in _scored(group, track)]
-    return ranked(found, track, main_fingerprint(here))
+    return ranked(found, track, main_fingerprint(here), elsewhere)
 
 
 def main_fingerprint(runs: Sequence[Run]) -> str:

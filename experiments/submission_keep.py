@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voltgym.experiments import results
-from voltgym.experiments.results import Run
-from voltgym.experiments.submission_rerun import PRIVATE, anchors
+from voltgym.experiments.results import PRIVATE, Run
+from voltgym.experiments.submission_rerun import anchors
 from voltgym.experiments.tracks import Track
 
 

@@ -19,9 +19,8 @@ from voltgym.envs.errors import VoltGymError, number, whole_number
 from voltgym.envs.store import CACHE_VARIABLE
 from voltgym.experiments import configs, results
 from voltgym.experiments.records import Record
-from voltgym.experiments.results import Run
+from voltgym.experiments.results import PRIVATE, Run
 from voltgym.experiments.submission_physics import differences, other_fingerprint, recompute
-from voltgym.experiments.submission_rerun import PRIVATE
 
 USAGE = """usage: voltgym leaderboard replay [results=DIR] [share=0.05] [seed=N] [track=NAME] [physics=2]
 

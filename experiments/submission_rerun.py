@@ -18,13 +18,12 @@ from voltgym.experiments.collect import trained_records
 from voltgym.experiments.doctor import golden
 from voltgym.experiments.evaluate import evaluate_policy
 from voltgym.experiments.records import Record, blanked
-from voltgym.experiments.results import Run
+from voltgym.experiments.results import PRIVATE, Run
 from voltgym.experiments.submission_bundle import Part, Submission
 from voltgym.experiments.submission_text import SubmissionError
 from voltgym.experiments.tracks import Track
 from voltgym.experiments.train import build_agent
 
-PRIVATE = "private"
 LEAST_SALT = 16
 """Characters: a shorter secret could be guessed from what is published of it."""
 MARK = "private split"

@@ -36,13 +36,13 @@ def control() -> list[Run]:
 
 @pytest.fixture(scope="module")
 def view(control: list[Run]) -> TrackView:
-    return site({TRACK.name: control}, [TRACK])[0]
+    return site(control, [TRACK])[0]
 
 
 @pytest.fixture(scope="module")
 def html(view: TrackView) -> str:
     solvent = toys.designs()
-    return render([view, *site({solvent.name: toys.design_set(solvent)}, [solvent])])
+    return render([view, *site(toys.design_set(solvent), [solvent])])
 
 
 def test_build_writes_one_file_from_records(control: list[Run], tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_what_others_write_is_escaped(html: str) -> None:
     mine = replace(toys.design_run(solvent, wild, 0, 0.9), author=wild, unit=wild)
     mine = replace(mine, records=[{**r, "design": wild} for r in mine.records])
     broken = replace(run, records=[record, *run.records[1:]])
-    text = render([*site({TRACK.name: [broken]}, [TRACK]), *site({solvent.name: [mine]}, [solvent])])
+    text = render([*site([broken], [TRACK]), *site([mine], [solvent])])
     assert "<img" not in text
     assert not Page(text).of("img")
 
@@ -123,24 +123,46 @@ def test_sections_are_said_and_apart(view: TrackView) -> None:
 
 
 def test_once_there_is_a_rerun_entry_the_others_are_not_ranked(control: list[Run]) -> None:
-    found = site({TRACK.name: [*control, *toys.rerun_entry(TRACK)]}, [TRACK])[0]
+    found = site([*control, *toys.rerun_entry(TRACK)], [TRACK])[0]
     tables = {table.title: [e.standing.entry for e in table.rows] for table in found.tables}
     assert tables["Sees states and parameters"] == ["outsider"]
     assert {"ppo", "boaster", "five_stage_cc"} <= set(tables["Not ranked (self-reported)"])
     assert any("(class lookahead)" in text for text in found.notices)
 
 
+def test_private_episodes_are_ranked_apart_and_before_what_everybody_can_see(
+    control: list[Run], tmp_path: Path
+) -> None:
+    def unseen(run: Run) -> Run:
+        return replace(run, trust="re-run", records=[{**r, "split": results.PRIVATE} for r in run.records])
+
+    anchors = [unseen(run) for run in control if run.entry in TRACK.score.anchors and run.fingerprint == toys.PRINT]
+    outsiders = [unseen(toys.control_run(TRACK, "outsider", k, 1.01, author="a lab")) for k in range(10)]
+    private, public = site([*control, *anchors, *outsiders], [TRACK])
+    assert (private.id, private.track.title) == ("track:control_full_private", f"{TRACK.title}: private episodes")
+    assert dict(private.facts)["Judged on"] == "50 episodes, split private"
+    tables = {table.title: [e.standing.entry for e in table.rows] for table in private.tables}
+    assert tables["Sees states and parameters"] == ["outsider", "five_stage_cc"]
+    told = {table.title: [e.standing.entry for e in table.rows] for table in public.tables}
+    assert "Sees states and parameters" not in told
+    assert {"ppo", "five_stage_cc"} <= set(told["Not ranked (self-reported)"])
+    results.write(tmp_path / "kept", control)
+    results.write(tmp_path / "kept" / results.PRIVATE, [*anchors, *outsiders])
+    text = leaderboard_build.write_site(tmp_path / "kept", tmp_path).read_text(encoding="utf-8")
+    assert text.count('id="track:') == 2
+    alone = leaderboard_build.write_site(tmp_path / "kept" / results.PRIVATE, tmp_path).read_text(encoding="utf-8")
+    assert alone.count('id="track:') == 1
+    assert "is of VoltGym" not in alone
+
+
 def test_runs_of_another_version_are_counted(control: list[Run]) -> None:
     old = [replace(run, version=0) for run in control[:3]]
-    assert (
-        "3 runs of other versions of this track are not shown."
-        in site({TRACK.name: [*control, *old]}, [TRACK])[0].notices
-    )
+    assert "3 runs of other versions of this track are not shown." in site([*control, *old], [TRACK])[0].notices
 
 
 def test_entries_keep_their_address(control: list[Run]) -> None:
-    ids = {e.id for e in site({TRACK.name: control}, [TRACK])[0].entries}
-    more = {e.id for e in site({TRACK.name: [*control, *toys.rerun_entry(TRACK)]}, [TRACK])[0].entries}
+    ids = {e.id for e in site(control, [TRACK])[0].entries}
+    more = {e.id for e in site([*control, *toys.rerun_entry(TRACK)], [TRACK])[0].entries}
     assert ids < more
     assert "entry:control_full:ppo-full" in ids
     assert "entry:control_full:outsider-a-lab-full" in more
@@ -164,7 +186,7 @@ def test_curves_of_a_search_are_not_called_physics(html: str) -> None:
 
 
 def test_an_empty_track_has_a_page() -> None:
-    found = site({}, [TRACK])
+    found = site([], [TRACK])
     assert found[0].tables == []
     Page(render(found))
 

@@ -22,12 +22,8 @@ TRACK, BMS = "track:control_full", "track:control_bms"
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     full, bms = toys.control(), toys.control("control_bms")
     solvents, front = toys.designs(), toys.pareto()
-    runs = {
-        full.name: toys.control_set(full),
-        bms.name: [*toys.control_set(bms), *toys.rerun_entry(bms)],
-        solvents.name: toys.design_set(solvents),
-        front.name: toys.design_set(front),
-    }
+    controls = [*toys.control_set(full), *toys.control_set(bms), *toys.rerun_entry(bms)]
+    runs = [*controls, *toys.design_set(solvents), *toys.design_set(front)]
     path = tmp_path_factory.mktemp("site") / "index.html"
     path.write_text(render(site(runs, [full, bms, solvents, front])), encoding="utf-8")
     return path
