@@ -33,6 +33,8 @@ class Point(NamedTuple):
     """The lowest slacks, in units of their scales, and ``Goal reached``."""
     feasible: bool
     """The goal was reached, nothing failed, and every slack is at least its margin, less its tolerance."""
+    spent: int = 0
+    """How much of the budget was spent when it was known, itself included; 0 in logs of earlier versions."""
 
 
 class Points:
@@ -106,11 +108,11 @@ def fitness(points: Sequence[Point], problem: DesignProblem) -> np.ndarray:
 
 
 def write_curve(points: Sequence[Point], problem: DesignProblem, path: Path) -> None:
-    """One line a point: ``steps`` (evaluations so far), the point, and ``best``, the best feasible value so far."""
+    """One line a point: ``steps`` (of the budget, so far), the point, and ``best``, the best feasible value so far."""
     sign = {"max": 1.0, "min": -1.0}[main_value(problem)[1]]
     lines, best = [], None
     for count, point in enumerate(points, 1):
         if point.feasible and point.value is not None and (best is None or sign * point.value > sign * best):
             best = point.value
-        lines.append(json.dumps({"steps": count, **point._asdict(), "best": best}) + "\n")
+        lines.append(json.dumps({"steps": point.spent or count, **point._asdict(), "best": best}) + "\n")
     path.write_text("".join(lines))

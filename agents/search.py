@@ -11,9 +11,10 @@ import numpy as np
 from voltgym.agents.base import Progress
 from voltgym.agents.points import REACHED, Point, Points, best_of, main_value, write_curve
 from voltgym.agents.policies import DesignPolicy
+from voltgym.agents.tally import Tally
 from voltgym.agents.validation import validation_split
 from voltgym.envs.episodes import COMPLETED
-from voltgym.envs.errors import UnknownName, VoltGymError, whole_number
+from voltgym.envs.errors import UnknownName, VoltGymError, check_name, whole_number
 from voltgym.envs.ledger import Ledger
 from voltgym.envs.problem import Design, DesignProblem, Evaluation
 from voltgym.surrogates.base import Failure
@@ -22,6 +23,9 @@ Propose = Callable[[DesignProblem, Sequence[Point], int, int], np.ndarray]
 """(problem, points so far, count, budget) -> (count, d) designs within the bounds: a function of these alone."""
 Proposer = Callable[[int], Propose]
 """A seed to a ``Propose``."""
+UNITS = ("evaluations", "unique_designs")
+IDLE = 200
+"""A search that asked so often in a row for what it knows has nothing left to ask for."""
 
 
 class DesignSearch:
@@ -37,6 +41,8 @@ class DesignSearch:
             None for the environment's own, but ``validation`` in place of ``train``. One episode if it is ``nominal``.
         margins: how much of a slack must be left, by name, in the slack's unit.
         about: what else the search depends on; a checkpoint of another one is refused.
+        unit: what a budget counts: ``evaluations``, or ``unique_designs`` where the environment counts designs. Then
+            one that was priced before costs nothing, and the search ends when it asks for nothing else any more.
     """
 
     def __init__(
@@ -47,7 +53,10 @@ class DesignSearch:
         episodes: int = 1,
         margins: Mapping[str, float] | None = None,
         about: Mapping[str, Any] | None = None,
+        unit: str = "evaluations",
     ) -> None:
+        check_name("unit", unit, UNITS)
+        self.unit = unit
         self.design, self.split, self.episodes = design, split, whole_number("episodes", episodes)
         self.margins, self.about = dict(margins or {}), dict(about or {})
         self.ledger = Ledger()
@@ -64,21 +73,25 @@ class DesignSearch:
         out: Path,
         progress: Progress,
     ) -> DesignPolicy:
-        """Search with ``budget`` evaluations, ``batch_size`` at a time. ``self.ledger`` is what was spent."""
+        """Search with a ``budget`` of ``unit``, ``batch_size`` at a time. ``self.ledger`` is what was spent."""
         split = validation_split(env_id, env_kwargs, self.split)
         problem = self._problem(env_id, {**env_kwargs, "split": split})
         judged = {"split": split, "episodes": problem.episodes, "margins": self.margins}
+        judged |= {} if self.unit == UNITS[0] else {"unit": self.unit}
         which = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._described()}
         points = Points(out / "checkpoint", {**which, **judged, **self.about})
-        self.ledger = problem.ledger.limit(evaluations=budget)
+        tally = Tally(out / "checkpoint", problem.ledger)
+        tally.resume(len(points.all))
+        self.ledger = problem.ledger.limit(**{self.unit: budget})
         self.ledger.spent["evaluations"] = len(points.all)
         write_curve(points.all, problem, out / "curve.jsonl")
         propose = proposer(seed)
-        while (left := int(self.ledger.left("evaluations"))) > 0:
-            x = propose(problem, points.all, min(left, batch_size), budget)
-            points.add(self._judge(x, problem.evaluate(x), problem))
+        while (left := int(self.ledger.left(self.unit))) > 0 and not self._idle(points.all):
+            new = self._evaluated(propose(problem, points.all, min(left, batch_size), budget), problem)
+            tally.keep(len(points.all) + len(new))
+            points.add(new)
             write_curve(points.all, problem, out / "curve.jsonl")
-            _tell(points.all, problem, budget, progress)
+            self._tell(points.all, problem, budget, progress)
         if not points.all:
             raise VoltGymError(f"a budget of {budget} evaluations finds nothing; expected at least 1")
         return DesignPolicy(self.design, best_of(points.all, problem).x)
@@ -86,6 +99,27 @@ class DesignSearch:
     def margin(self, name: str) -> float:
         """How much of a slack must be left, in its unit."""
         return self.margins.get(name, 0.0)
+
+    def _evaluated(self, x: np.ndarray, problem: DesignProblem) -> list[Point]:
+        """The designs ``x`` (n, d) as points: together, but one by one where it matters which of them was a new one."""
+        out = []
+        for rows in [x] if self.unit == UNITS[0] else [row[None] for row in x]:
+            before = int(self.ledger.spent[self.unit])
+            out += self._judge(rows, problem.evaluate(rows), problem, before)
+            if not self.ledger.spent[self.unit]:
+                raise VoltGymError(
+                    f"unit is {self.unit!r}, which this environment does not count; expected {UNITS[0]!r}"
+                )
+        return out
+
+    def _idle(self, points: Sequence[Point]) -> bool:
+        """Whether the last ``IDLE`` evaluations were all of designs that were known."""
+        return len(points) > IDLE and points[-1].spent == points[-1 - IDLE].spent > 0
+
+    def _tell(self, points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
+        feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
+        numbers = {"best": best.value} if best.feasible and best.value is not None else {}
+        progress.update(int(self.ledger.spent[self.unit]), budget, **numbers, feasible=feasible)
 
     def _problem(self, env_id: str, kwargs: Mapping[str, Any]) -> DesignProblem:
         count = 1 if kwargs["split"] == "nominal" else self.episodes
@@ -101,8 +135,9 @@ class DesignSearch:
             "arguments": getattr(self.design, "arguments", None),
         }
 
-    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem) -> list[Point]:
-        """The evaluated designs as points."""
+    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem, before: int) -> list[Point]:
+        """The evaluated designs as points; ``before`` of the budget was spent before."""
+        now = int(self.ledger.spent[self.unit])
         objective = problem.objective
         values = found.values[main_value(problem)[0]]
         out = []
@@ -117,15 +152,10 @@ class DesignSearch:
                     value=float(values[i]) if reached else None,
                     slacks={**scaled, REACHED: 1.0 if reached else -1.0},
                     feasible=bool(kept and reached and found.failure[i] == Failure.NONE),
+                    spent=min(before + i + 1, now),
                 )
             )
         return out
-
-
-def _tell(points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
-    feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
-    numbers = {"best": best.value} if best.feasible and best.value is not None else {}
-    progress.update(len(points), budget, **numbers, feasible=feasible)
 
 
 def scale(name: str, problem: DesignProblem) -> float:
@@ -137,16 +167,19 @@ class SearchAgent:
     """What agents share that search with ``DesignSearch``: a subclass says in ``_proposer`` what to evaluate next.
 
     Args:
-        design, split, episodes, margins, about: of ``DesignSearch``.
+        design, split, episodes, margins, about, unit: of ``DesignSearch``.
         at_once: designs proposed together, at most.
-        default_budget: evaluations, where none is asked for.
+        default_budget: of ``unit``, where none is asked for.
     """
-
-    unit = "evaluations"
 
     def __init__(self, design: Design | None, *, at_once: int, default_budget: int, **judged: Any) -> None:
         self.search = DesignSearch(design, **judged)
         self.at_once, self.default_budget = at_once, default_budget
+
+    @property
+    def unit(self) -> str:
+        """What a budget counts."""
+        return self.search.unit
 
     @property
     def ledger(self) -> Ledger:
@@ -156,7 +189,7 @@ class SearchAgent:
     def train(
         self, env_id: str, env_kwargs: Mapping[str, Any], *, budget: int, seed: int, out: Path, progress: Progress
     ) -> DesignPolicy:
-        """Search with ``budget`` evaluations; see the class. ``self.ledger`` is what was spent."""
+        """Search with a ``budget`` of ``unit``; see the class. ``self.ledger`` is what was spent."""
         how: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "progress": progress}
         return self.search.run(self._proposer, self.at_once, env_id, env_kwargs, **how)
 

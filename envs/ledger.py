@@ -6,7 +6,7 @@ One ledger serves reinforcement learning and Bayesian optimisation alike, so tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from numbers import Integral, Real
 
 from voltgym.envs.errors import VoltGymError, shown
@@ -25,7 +25,7 @@ class Ledger:
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
         self.limits: dict[str, float] = {}
-        self._designs: set[Hashable] = set()
+        self._designs: dict[Hashable, None] = {}
 
     def limit(self, **limits: float) -> Ledger:
         """Set limits by kind, e.g. ``ledger.limit(env_steps=100_000)``. Returns itself."""
@@ -63,5 +63,15 @@ class Ledger:
         new = [key for key in dict.fromkeys(keys) if key not in self._designs]
         self.charge("unique_designs", len(new))
         self.spent["duplicates"] += len(keys) - len(new)
-        self._designs.update(new)
+        self._designs.update(dict.fromkeys(new))
         return new
+
+    @property
+    def designs(self) -> list[Hashable]:
+        """The designs that were charged, in order."""
+        return list(self._designs)
+
+    def restore(self, spent: Mapping[str, float], designs: Iterable[Hashable] = ()) -> None:
+        """Go on from what was ``spent`` before, by kind, and the ``designs`` that were charged then."""
+        self.spent = Counter(spent)
+        self._designs = dict.fromkeys(designs)

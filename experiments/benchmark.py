@@ -64,8 +64,17 @@ class Planned(Job):
         return self.entry
 
 
+def once(jobs: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
+    """``jobs``, and those among them that are the same run as an earlier one, of another track."""
+    first = {job.path: job for job in reversed(jobs)}
+    return list(first.values())[::-1], [job for job in jobs if first[job.path] is not job]
+
+
 def plan(settings: Mapping[str, Any]) -> list[Planned]:
-    """Every run of a benchmark: first one seed of everything, then the next."""
+    """Every run of a benchmark: first one seed of everything, then the next.
+
+    What is the same run in several tracks has one folder, that of the first.
+    """
     jobs = []
     folder = Path(str(settings["folder"])).absolute()
     for name in settings["tracks"]:
@@ -76,6 +85,9 @@ def plan(settings: Mapping[str, Any]) -> list[Planned]:
             for seed in range(seeds_of(track, entry, settings["seeds"])):
                 whole = (*track.common, *overrides, f"seed={seed}")
                 jobs.append(Planned(track, entry, seed, whole, folder))
+    folders: dict[str, Path] = {}
+    for job in jobs:
+        job.path = folders.setdefault(job.hash, job.path)
     return sorted(jobs, key=lambda job: job.seed)
 
 
@@ -112,7 +124,10 @@ def main(argv: list[str]) -> None:
     if not jobs:
         print(f"nothing to do: {place} has every run")
         return
-    failed = run_jobs(jobs, settings["workers"], Keeping(display_for(jobs), place), every=1.0)
+    first, again = once(jobs)
+    failed = run_jobs(first, settings["workers"], Keeping(display_for(first), place), every=1.0)
+    there = [job for job in again if job.status() == "finished"]
+    failed += run_jobs(there, 1, Keeping(display_for(there), place)) if there else []
     for job in failed:
         print(f"{job.name} failed: {job.last_words()} (more in {job.path / 'log.txt'})", file=sys.stderr)
     if failed:

@@ -68,17 +68,26 @@ def acceleration(agent: Sequence[np.ndarray], random: Sequence[np.ndarray]) -> t
     """How many times fewer calls an agent needs than random search, and whether that is only a bound.
 
     The target is the median over its runs of the best that ``random`` (scores in order, a run each) finds at its full
-    budget; each side's calls are the median over its runs. A run that never gets there counts with all its calls: more
-    would have been needed, so where the agent's median is such a run the factor is a bound from above.
+    budget. Each side's calls are those after which the median over its runs of the best so far is at the target: random
+    search gets there by definition, however many runs there are. Infeasible calls count. Where the agent's median never
+    gets there, more calls than its longest run would have been needed: the factor is a bound from above.
     """
     target = float(np.median([score.max() for score in random]))
-    calls = {
-        name: [(calls_to_reach(score, target) or len(score), bool((score >= target).any())) for score in runs]
-        for name, runs in (("agent", agent), ("random", random))
-    }
-    mine, theirs = (float(np.median([count for count, _ in calls[name]])) for name in ("agent", "random"))
-    censored = 2 * sum(not there for _, there in calls["agent"]) >= len(agent)
-    return theirs / mine, censored
+    mine, theirs = (_calls(_median_best(runs), target) for runs in (agent, random))
+    assert theirs is not None
+    return theirs / (mine or max(len(score) for score in agent)), mine is None
+
+
+def _median_best(runs: Sequence[np.ndarray]) -> np.ndarray:
+    """(calls,) the median over runs of the best so far; a run that has ended keeps its best."""
+    longest = max(len(run) for run in runs)
+    best = [np.maximum.accumulate(run) for run in runs]
+    return np.median([np.pad(each, (0, longest - len(each)), mode="edge") for each in best], axis=0)
+
+
+def _calls(best: np.ndarray, target: float) -> int | None:
+    there = np.flatnonzero(best >= target * (1 - 1e-12))
+    return int(there[0]) + 1 if len(there) else None
 
 
 def best_so_far(score: np.ndarray) -> np.ndarray:

@@ -11,6 +11,9 @@ from voltgym.experiments.scores import Times
 from voltgym.experiments.standing import APART, OURS, RANKED, SECTIONS, UNTRUSTED, Standing
 from voltgym.experiments.tracks import Track
 
+LEAST_RANKED = 3
+"""Runs: what fewer say of a rank is what the scenarios leave open, and nothing of the seeds."""
+
 
 def ranked(
     found: Sequence[Standing], track: Track, fingerprint: str, elsewhere: Collection[str] = ()
@@ -52,18 +55,21 @@ def is_control(track: Track) -> bool:
 def _ranked(found: Sequence[Standing]) -> list[Standing]:
     out = list(found)
     for information in {s.information for s in found}:
-        places = [i for i, s in enumerate(found) if s.section == RANKED and s.information == information]
+        here = [i for i, s in enumerate(found) if s.section == RANKED and s.information == information]
+        places = [i for i in here if found[i].fixed or len(found[i].runs) >= LEAST_RANKED]
+        for i in set(here) - set(places):
+            out[i] = replace(found[i], why=f"fewer than {LEAST_RANKED} seeds: no rank")
         if not places:
             continue
         tables = {str(i): found[i].scores for i in places}
         below = [str(i) for i in places if found[i].below]
-        ranks = statistics.rank_intervals(tables, below, statistic=statistics.mean)
+        ranks = statistics.rank_intervals(tables, below)
         for i in places:
             out[i] = replace(found[i], rank=ranks[str(i)])
     return out
 
 
 def _order(s: Standing) -> tuple[object, ...]:
-    middle = s.rank.middle if s.rank else 0.0
+    middle = s.rank.middle if s.rank else float("inf")
     score = -s.score.value if s.score.value == s.score.value else float("inf")
     return SECTIONS.index(s.section), s.information, middle, s.below, score, s.entry, s.author

@@ -90,8 +90,11 @@ def _at(curves: Sequence[Curve], call: int) -> float:
 def _acceleration(
     runs: Sequence[Run], curves: Sequence[Curve], rivals: Sequence[Run], track: Track
 ) -> tuple[float, bool] | None:
-    """Of equal calls only: None where random search counted something else, or never found anything."""
-    if any(run.unit != runs[0].unit for run in rivals):
+    """Of equal calls only: None where random search had another budget, or never found anything.
+
+    Units of which a track allows equally many are calls of the same thing: a charge is an evaluation and a step.
+    """
+    if any(track.budget.get(run.unit, run.budget) != track.budget.get(runs[0].unit, runs[0].budget) for run in rivals):
         return None
     theirs = [c for c in (curve(run, track) for run in rivals) if c is not None and len(c.best)]
     if not theirs or not np.median([c.best[-1] for c in theirs]) > 0:

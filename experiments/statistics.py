@@ -9,7 +9,6 @@ whose measures these are). Pure functions; nothing here runs an environment or r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -135,7 +134,7 @@ def rank_intervals(
     Args:
         scores: (runs, episodes) by agent, the same episodes in the same order for all.
         below: names that rank below all others.
-        statistic: as of :func:`interval`, like the rest.
+        statistic: over runs, of the means over their episodes: as the score of an entry is.
         level: of the intervals.
         resamples: of the bootstrap.
         seed: of the draws.
@@ -154,8 +153,7 @@ def rank_intervals(
         columns[k] = rng.integers(episodes, size=episodes)
         for n in sizes:
             draws[n][k] = rng.integers(n, size=n)
-    drawn = _means if statistic is mean else partial(_statistics, statistic)
-    values = drawn(list(tables.values()), draws, columns)
+    values = _drawn(statistic, list(tables.values()), draws, columns)
     found = np.empty(values.shape)
     for k, value in enumerate(values):
         beats = (value[None, :] > value[:, None]) & (last[None, :] == last[:, None]) | (last[:, None] & ~last[None, :])
@@ -168,19 +166,11 @@ Draws = Mapping[int, np.ndarray]
 """(resamples, n) drawn rows of n, by n."""
 
 
-def _statistics(statistic: Statistic, tables: Sequence[np.ndarray], rows: Draws, columns: np.ndarray) -> np.ndarray:
-    """(resamples, tables) ``statistic`` of each (runs, episodes) table at drawn rows and columns."""
-    found = [
-        [statistic(table[r][:, c].ravel()) for r, c in zip(rows[len(table)], columns, strict=True)] for table in tables
-    ]
-    return np.array(found).T
-
-
-def _means(tables: Sequence[np.ndarray], rows: Draws, columns: np.ndarray) -> np.ndarray:
-    """What `_statistics` gives of `mean`, from how often each row and column was drawn."""
-    shares = {n: _shares(drawn, n) for n, drawn in rows.items()}
+def _drawn(statistic: Statistic, tables: Sequence[np.ndarray], rows: Draws, columns: np.ndarray) -> np.ndarray:
+    """(resamples, tables) ``statistic`` over the drawn rows of the means over the drawn columns of each table."""
     across = _shares(columns, columns.shape[1])
-    return np.column_stack([((shares[len(table)] @ table) * across).sum(axis=1) for table in tables])
+    means = [across @ table.T for table in tables]
+    return np.column_stack([statistic(np.take_along_axis(m, rows[m.shape[1]], axis=1)) for m in means])
 
 
 def _shares(drawn: np.ndarray, n: int) -> np.ndarray:

@@ -32,6 +32,15 @@ SMALL: dict[str, tuple[int, dict[str, Any]]] = {
         700,
         {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "validate_every": 300},
     ),
+    "ppo_recurrent_bms": (
+        700,
+        {
+            "num_envs": 4,
+            "hyperparameters": {"n_steps": 32, "batch_size": 64},
+            "validate_every": 300,
+            "training_kwargs": None,
+        },
+    ),
     "ppo_lagrangian": (
         700,
         {"num_envs": 4, "hyperparameters": {"n_steps": 32, "batch_size": 64}, "training_kwargs": None},

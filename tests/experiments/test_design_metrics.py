@@ -146,3 +146,17 @@ def test_regret_is_what_the_best_misses_either_way() -> None:
     assert design_metrics.simple_regret([3.0, 5.0], 8.0, 1) == 3.0
     assert design_metrics.simple_regret([3.0, 5.0], 2.5, -1) == 0.5
     assert np.isnan(design_metrics.simple_regret([], 1.0, 1))
+
+
+@pytest.mark.parametrize("seeds", [1, 4, 5, 10])
+def test_random_search_is_as_fast_as_itself_however_many_runs_there_are(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    runs = [rng.uniform(size=200) for _ in range(seeds)]
+    assert acceleration(runs, runs) == (1.0, False)
+
+
+def test_calls_are_those_after_which_the_median_run_is_there() -> None:
+    random = [np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.1, 0.2, 0.3, 0.8])]  # the median of the best is 0.6
+    agent = [np.array([0.7, 0.7]), np.array([0.0, 0.5])]  # together 0.6 after two calls, each alone never or at once
+    assert acceleration(agent, random) == (2.0, False)
+    assert acceleration([np.array([0.1, 0.5, 0.5])], random) == (pytest.approx(4 / 3), True)
