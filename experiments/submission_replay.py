@@ -22,16 +22,16 @@ from voltgym.experiments.records import Record
 from voltgym.experiments.results import PRIVATE, Run
 from voltgym.experiments.submission_physics import differences, other_fingerprint, recompute
 
-USAGE = """usage: voltgym leaderboard replay [results=DIR] [share=0.05] [seed=N] [track=NAME] [physics=2]
+USAGE = """usage: voltgym leaderboard replay [results=DIR] [share=0.05] [seed=N] [track=NAME] [physics=3]
 
 Chooses a share of the records of each track in a result set, plays their actions again with the cache switched off, and
 compares values, slacks, return and feasibility, which must agree within 1e-6 on the same fingerprint.
   seed=N       the same choice again; left out, another each time, and the number is printed
-  physics=2    of the designs whose physics comes with the package as a table, how many are computed anew all the same
-               (a relaxation takes half a minute); the others are looked up in it
+  physics=3    of the designs whose physics comes with the package as a table, how many are computed anew all the same,
+               drawn over the tracks (a relaxation takes half a minute); the others are looked up in it
 The exit status is 1 where anything differs, or nothing could be compared."""
 
-DEFAULTS: dict[str, Any] = {"results": str(results.SHIPPED), "share": 0.05, "seed": None, "track": None, "physics": 2}
+DEFAULTS: dict[str, Any] = {"results": str(results.SHIPPED), "share": 0.05, "seed": None, "track": None, "physics": 3}
 
 
 class Replayed(NamedTuple):
@@ -59,11 +59,25 @@ def choose(runs: Sequence[Run], share: float, seed: int) -> list[tuple[Run, Reco
     return out
 
 
-def replay(chosen: Sequence[tuple[Run, Record]], physics: int) -> Replayed:
+def spread(groups: Sequence[str], count: int, rng: np.random.Generator) -> list[int]:
+    """At most ``count`` places with a name, drawn at random: one of every group before the second of any."""
+    turn: dict[str, int] = {}
+    order = []
+    for i in rng.permutation(len(groups)).tolist():
+        if groups[i]:
+            turn[groups[i]] = turn.get(groups[i], 0) + 1
+            order.append((turn[groups[i]], i))
+    return [i for _, i in sorted(order, key=lambda pair: pair[0])][:count]
+
+
+def replay(chosen: Sequence[tuple[Run, Record]], physics: int, seed: int = 0) -> Replayed:
     """Play ``chosen`` again without the cache, at most ``physics`` designs of a table without the table."""
+    rng = np.random.default_rng([seed, 1])
     with fresh_cache():
         shipped = _in_a_table([record for _, record in chosen])
-        anew = [i for i, there in enumerate(shipped) if there][:physics]
+        anew = spread(
+            [run.track if there else "" for (run, _), there in zip(chosen, shipped, strict=True)], physics, rng
+        )
         rest = [i for i in range(len(chosen)) if i not in anew]
         found = dict(zip(rest, recompute([chosen[i][1] for i in rest]), strict=True)) if rest else {}
         found |= {i: recompute([chosen[i][1]], forget_tables)[0] for i in anew}
@@ -136,7 +150,7 @@ def run(argv: list[str]) -> None:
         raise VoltGymError(f"{folder} has no records that can be replayed; run `voltgym benchmark core` first")
     total = sum(len(run.records) for run in runs)
     print(f"{len(chosen)} of {total} records, chosen with seed={seed}, without the cache")
-    found = replay(chosen, physics)
+    found = replay(chosen, physics, seed)
     print(f"{found.scratch} designs computed anew that the package has in a table, {found.table} looked up in it")
     print(*(f"  other fingerprint, not compared: {text}" for text in found.apart), sep="\n") if found.apart else None
     print(*(f"  DIFFERS  {text}" for text in found.differing), sep="\n") if found.differing else None

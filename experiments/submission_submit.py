@@ -11,7 +11,7 @@ from typing import Any
 from voltgym.agents.designs import DESIGNS_FILE
 from voltgym.agents.onnx_export import exportable, to_onnx
 from voltgym.agents.oracle import Verdict
-from voltgym.envs.errors import UnknownName, VoltGymError
+from voltgym.envs.errors import UnknownName, VoltGymError, shown
 from voltgym.envs.making import make_episodes
 from voltgym.experiments import configs, tracks
 from voltgym.experiments.collect import collect
@@ -67,6 +67,11 @@ def submit(folders: Sequence[Path], track: Track, about: Mapping[str, str], kind
     for name in ("information", "fingerprint"):
         if any(getattr(run, name) != getattr(first, name) for run in runs):
             raise SubmissionError(f"the runs differ in their {name}; submit runs of one agent on one installation")
+    for folder in folders[1:]:
+        if other := _otherwise(folders[0], folder):
+            raise SubmissionError(
+                f"{folder} was trained otherwise than {folders[0]}: {other}; an entry is one agent, a seed a run"
+            )
     whole = {
         "track": track.name,
         "track_version": track.version,
@@ -84,6 +89,18 @@ def submit(folders: Sequence[Path], track: Track, about: Mapping[str, str], kind
         file.write_bytes(data)
         check(read_bundle(file, track))
     return data
+
+
+def _otherwise(first: Path, other: Path) -> str:
+    """What differs in the configs of two runs beside their seed; empty where nothing does."""
+    mine, theirs = ({name: RunFolder(f).config().get(name) for name in TRAINED} for f in (first, other))
+    return ", ".join(
+        f"{name} {shown(mine[name])} and {shown(theirs[name])}" for name in TRAINED if mine[name] != theirs[name]
+    )
+
+
+TRAINED = ("env", "agent", "budget", "unit")
+"""What of a run's config makes another agent."""
 
 
 def _kind(folders: Sequence[Path], track: Track) -> str:

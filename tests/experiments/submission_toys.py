@@ -103,11 +103,11 @@ class Net:
         return MlpPolicy(layers, describe_space(space), "bms")
 
 
-def net_run(path: Path, seed: int = 0, episodes: int = 3) -> RunFolder:
-    """A finished run of :class:`Net`."""
+def net_run(path: Path, seed: int = 0, episodes: int = 3, **settings: Any) -> RunFolder:
+    """A finished run of :class:`Net`, which takes ``settings``."""
     overrides = ["env=thevenin", "agent=random", f"evaluation.episodes={episodes}", "quiet=true", f"seed={seed}"]
     whole = configs.compose("train", overrides)
-    agent = {"_target_": "submission_toys.Net"}
+    agent = {"_target_": "submission_toys.Net", **settings}
     return train.run_training({**whole, "name": "net", "agent": agent, "budget": 100}, path)
 
 

@@ -48,6 +48,12 @@ def test_logs_of_actions_come_back_as_they_were_and_are_open_loop(runs: list[Pat
     assert found.runs[0].spent == {"env_steps": 100.0}
 
 
+def test_an_entry_is_one_agent(runs: list[Path], tmp_path: Path) -> None:
+    other = toys.net_run(tmp_path / "other", 1, rate=0.3).path
+    with pytest.raises(SubmissionError, match=r"other was trained otherwise than .*run 0: agent .*'rate': 0.3"):
+        submit([runs[0], other], toys.track(), ABOUT)
+
+
 def test_the_same_runs_make_the_same_bytes(runs: list[Path]) -> None:
     first, again = (submit(runs, toys.track(), ABOUT) for _ in range(2))
     assert first == again

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import submission_toys as toys
 
@@ -20,7 +21,7 @@ from voltgym.experiments.collect import collect
 from voltgym.experiments.evaluate import evaluate_policy
 from voltgym.experiments.results import Run
 from voltgym.experiments.submission_physics import apart, recompute
-from voltgym.experiments.submission_replay import choose, forget_tables, fresh_cache, replay, run, tables
+from voltgym.experiments.submission_replay import choose, forget_tables, fresh_cache, replay, run, spread, tables
 
 DESIGN = "LiNi0.5Mn0.3Al0.2O2@0.7"
 
@@ -83,6 +84,21 @@ def test_the_choice_is_another_each_time_and_the_same_for_a_seed(runs: list[Run]
     assert len(some[0]) == 6
     private = changed(runs[0], lambda r: {"split": "private"})
     assert choose([private], 1.0, seed=0) == []
+
+
+@pytest.mark.slow
+def test_a_twentieth_of_what_is_shipped_is_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["physics=3"])
+    assert "all are the same within 1e-6" in capsys.readouterr().out
+
+
+def test_physics_is_computed_anew_of_every_track_in_turn() -> None:
+    groups = ["", *["cathode"] * 50, *["solvent"] * 3, ""]
+    drawn = [spread(groups, 4, np.random.default_rng(seed)) for seed in range(20)]
+    assert all([groups[i] for i in some].count("solvent") == 2 for some in drawn)
+    assert len({tuple(some) for some in drawn}) > 10, "another choice each time"
+    assert spread(groups, 100, np.random.default_rng(0)) == [*spread(groups, 53, np.random.default_rng(0))]
+    assert spread(["", ""], 3, np.random.default_rng(0)) == []
 
 
 @pytest.mark.parametrize("argv", [["share=0.01"], ["share=2"], ["seed=-1"], ["physics=-1"], ["track=nothing"]])

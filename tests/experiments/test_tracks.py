@@ -43,6 +43,15 @@ def test_every_entry_is_judged_on_the_same_problem(name: str) -> None:
             assert {k: v for k, v in judged.items() if k != "split"} == track.env_kwargs, entry
 
 
+@pytest.mark.parametrize("name", tracks.names())
+def test_every_agent_says_on_what_it_was_tuned(name: str) -> None:
+    for entry, overrides in tracks.load(name).entries.items():
+        (agent,) = (text.removeprefix("agent=") for text in overrides if text.startswith("agent="))
+        assert "\n# Tuned: " in configs.read("agent", agent), (
+            f"{entry}: conf/agent/{agent}.yaml has no line '# Tuned: ...'"
+        )
+
+
 def test_the_core_benchmark_has_every_track() -> None:
     settings = benchmark.load_benchmark("core", [])
     assert set(settings["tracks"]) == set(tracks.names())
