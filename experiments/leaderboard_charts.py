@@ -8,6 +8,7 @@ import numpy as np
 
 from voltgym.experiments import standing_search, statistics
 from voltgym.experiments.results import Run
+from voltgym.experiments.results_rows import column
 from voltgym.experiments.standing import Standing
 from voltgym.experiments.svg import Chart, Series, draw, span_of
 from voltgym.experiments.tracks import Track
@@ -96,12 +97,10 @@ def _quartiles(rows: np.ndarray) -> np.ndarray:
 def _curve(run: Run, track: Track) -> tuple[np.ndarray, np.ndarray] | None:
     if searches(track):
         return standing_search.curve(run, track)
-    told = [step for step in run.curve if step["value"] is not None]
-    if not told:
-        return None
-    found = np.array([(step["spent"], step["value"]) for step in told], dtype=float)
-    spent, value = found[np.argsort(found[:, 0], kind="stable")].T
-    return spent, value
+    spent, value = (np.array(column(run.curve, name), dtype=float) for name in ("spent", "value"))
+    told = np.flatnonzero(~np.isnan(value))
+    told = told[np.argsort(spent[told], kind="stable")]
+    return (spent[told], value[told]) if len(told) else None
 
 
 def _at(at: np.ndarray, x: np.ndarray, y: np.ndarray, held: bool) -> np.ndarray:

@@ -195,10 +195,8 @@ def _read(folder: Path, track: str, lazily: bool) -> list[Run]:
     if any((table.schema.metadata or {}).get(_MARK, mark) != mark for table in tables):  # earlier versions wrote none
         raise _Apart
     judged, trained = results_rows.unpacked(tables[0], len(about), lazily)
-    steps: list[list[dict[str, Any]]] = [[] for _ in about]
-    for row in results_rows.rows(tables[1]):
-        steps[row.pop("run")].append(row)
-    parts = zip(about, judged, trained, steps, strict=True)
+    curves = [steps if lazily else list(steps) for steps in results_rows.curves(tables[1], len(about))]
+    parts = zip(about, judged, trained, curves, strict=True)
     return [Run(**a, records=r, trained=t or (), curve=c) for a, r, t, c in parts]
 
 

@@ -6,9 +6,10 @@ A hundred thousand episodes hold ten million actions, of which a page draws a fe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
+import numpy as np
 import pyarrow as pa
 
 from voltgym.experiments.records import Record
@@ -58,6 +59,41 @@ class Actions(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.whole())
+
+
+class Steps(Sequence[Mapping[str, Any]]):
+    """A curve: one mapping a step, made when it is asked for, of ``columns`` of equal length."""
+
+    def __init__(self, columns: Mapping[str, list[Any]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @overload
+    def __getitem__(self, at: int) -> Mapping[str, Any]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Mapping[str, Any]]: ...
+
+    def __getitem__(self, at: int | slice) -> Any:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        return {name: column[at] for name, column in self.columns.items()}
+
+
+def column(steps: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """What the ``steps`` of a curve say of ``name``; None where they do not."""
+    return list(steps.columns[name]) if isinstance(steps, Steps) else [step.get(name) for step in steps]
+
+
+def curves(found: pa.Table, runs: int) -> list[Steps]:
+    """The curve of each of ``runs`` runs; the rows of each are together, in order."""
+    names = [name for name in found.column_names if name != RUN]
+    ends = np.searchsorted(found[RUN].to_numpy(), np.arange(runs), side="right")
+    starts = [0, *ends[:-1].tolist()]
+    whole = {name: found[name].to_pylist() for name in names}
+    return [Steps({n: whole[n][a:b] for n in names}) for a, b in zip(starts, ends.tolist(), strict=True)]
 
 
 def packed(record: Record, run: int, trained: bool) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from voltgym.experiments import design_metrics, metrics, statistics
 from voltgym.experiments.results import Run
+from voltgym.experiments.results_rows import column
 from voltgym.experiments.scores import Values
 from voltgym.experiments.statistics import Interval
 from voltgym.experiments.tracks import Track
@@ -50,13 +51,17 @@ def curve(run: Run, track: Track) -> Curve | None:
     """The best-so-far curve of a run in scores; None where it has none, or where values alone are no scores."""
     if not run.curve:
         return None
-    values = [step["value"] if step["value"] is not None and step.get("feasible") != 0 else None for step in run.curve]
-    found = [0.0 if value is None else track.score.of_value(value) for value in values]
-    if np.isnan(found).any():
-        return None
-    spent = np.array([step["spent"] for step in run.curve], dtype=float)
+    spent, value, feasible = (np.array(column(run.curve, n), dtype=float) for n in ("spent", "value", "feasible"))
     order = np.argsort(spent, kind="stable")
-    return Curve(spent[order], design_metrics.best_so_far(np.array(found)[order]))
+    counts = np.where((feasible == 0) | np.isnan(value), -np.inf, track.score.sign * value)[order]
+    best = np.maximum.accumulate(counts)
+    steps, which = np.unique(
+        best, return_inverse=True
+    )  # the few values at which it rises: a score is made of each once
+    scores = np.array([0.0 if step == -np.inf else track.score.of_value(track.score.sign * step) for step in steps])
+    if np.isnan(scores).any():
+        return None
+    return Curve(spent[order], np.maximum(scores, 0.0)[which])
 
 
 def search(runs: Sequence[Run], rivals: Sequence[Run], track: Track) -> Search | None:

@@ -67,10 +67,10 @@ def submit(folders: Sequence[Path], track: Track, about: Mapping[str, str], kind
     for name in ("information", "fingerprint"):
         if any(getattr(run, name) != getattr(first, name) for run in runs):
             raise SubmissionError(f"the runs differ in their {name}; submit runs of one agent on one installation")
-    for folder in folders[1:]:
-        if other := _otherwise(folders[0], folder):
+    for place in folders[1:]:
+        if other := _otherwise(folders[0], place):
             raise SubmissionError(
-                f"{folder} was trained otherwise than {folders[0]}: {other}; an entry is one agent, a seed a run"
+                f"{place} was trained otherwise than {folders[0]}: {other}; an entry is one agent, a seed a run"
             )
     whole = {
         "track": track.name,

@@ -135,20 +135,20 @@ def _bands(chart: Chart, x: Scale, bottom: float) -> str:
 
 
 def _grid(chart: Chart, x: Scale, y: Scale, bottom: float) -> list[str]:
-    out = []
+    out, lines = [], ""
     for value in ticks((y.low, y.high), 4):
         at = y(value)
-        out.append(f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        lines += f"M{LEFT:g} {at:.1f}H{WIDTH - RIGHT:g}"
         out.append(f'<text class="tick y" x="{LEFT - 5:g}" y="{at + 3.5:.1f}">{tick_text(value)}</text>')
     for value in ticks((x.low, x.high), 6):
         at = x(value)
-        out.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP:g}" y2="{bottom:g}"/>')
+        lines += f"M{at:.1f} {TOP:g}V{bottom:g}"
         if chart.x_labels:
             out.append(f'<text class="tick x" x="{at:.1f}" y="{bottom + 12:g}">{tick_text(value)}</text>')
     if chart.x_labels:
         middle = (LEFT + WIDTH - RIGHT) / 2
         out.append(f'<text class="tick x" x="{middle:g}" y="{bottom + 25:g}">{escape(chart.x_name)}</text>')
-    return out
+    return [f'<path class="grid" d="{lines}"/>', *out]
 
 
 def _levels(chart: Chart, x: Scale, y: Scale) -> str:
@@ -176,9 +176,9 @@ def _curve(series: Series, x: Scale, y: Scale) -> str:
     edges = series.between or (None if series.worst is None else (series.y, series.worst))
     if edges is not None:
         near, far = (edge[keep] for edge in edges)
-        corners = [*zip(xs, near, strict=True), *zip(xs[::-1], far[::-1], strict=True)]
-        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in corners if math.isfinite(b))
-        band = f'<polygon class="band" points="{points}"/>'
+        around, edge = np.concatenate([xs, xs[::-1]]), np.concatenate([near, far[::-1]])
+        there = np.isfinite(edge)
+        band = f'<path class="band" d="{_path(around[there], edge[there], x, y)}z"/>'
     shape = f'<path d="{_path(xs, ys, x, y)}"/>'
     if np.isfinite(ys).sum() == 1:
         only = int(np.flatnonzero(np.isfinite(ys))[0])
@@ -193,23 +193,35 @@ def cross(x: float, y: float, about: str) -> str:
     return f'<path class="cross" d="M{x - 3.2:.1f} {y - 3.2:.1f}l6.4 6.4m0 -6.4l-6.4 6.4">{title}</path>'
 
 
+LEVEL = 3
+"""Tenths of a pixel: a line that rises by less is drawn as level, which nobody sees, and takes few letters."""
+
+
 def _path(xs: np.ndarray, ys: np.ndarray, x: Scale, y: Scale) -> str:
+    """The line through what is finite, in relative steps of tenths of a pixel; level pieces are joined."""
     out: list[str] = []
-    before: tuple[str, str] | None = None
+    before: tuple[int, int] | None = None
+    along = 0
     for a, b in zip(xs.tolist(), ys.tolist(), strict=True):
         if not (math.isfinite(a) and math.isfinite(b)):
-            before = None
+            before, along = None, _ended(out, along)
             continue
-        there = f"{x(a):.1f}", f"{y(b):.1f}"
-        out.append(_line(before, there))
+        there = round(10 * x(a)), round(10 * y(b))
+        if before is None:
+            out.append(f"M{there[0] / 10:g} {there[1] / 10:g}")
+        elif abs(there[1] - before[1]) < LEVEL:
+            along += there[0] - before[0]
+            there = there[0], before[1]
+        else:
+            right, down, along = there[0] - before[0], there[1] - before[1], _ended(out, along)
+            out.append(f"l{right / 10:g} {down / 10:g}" if right else f"v{down / 10:g}")
         before = there
+    _ended(out, along)
     return "".join(out)
 
 
-def _line(before: tuple[str, str] | None, there: tuple[str, str]) -> str:
-    """A line to a pixel, in few letters where it is level or upright; without one before it, the start of a line."""
-    if before is None:
-        return f"M{there[0]} {there[1]}"
-    if before[1] == there[1]:
-        return f"H{there[0]}"
-    return f"V{there[1]}" if before[0] == there[0] else f"L{there[0]} {there[1]}"
+def _ended(out: list[str], along: int) -> int:
+    """Write a level piece that has ended; none is left."""
+    if along:
+        out.append(f"h{along / 10:g}")
+    return 0

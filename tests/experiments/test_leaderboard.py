@@ -278,7 +278,8 @@ def test_what_is_read_lazily_is_the_same(tmp_path: Path) -> None:
     results.write(tmp_path, runs)
     for name in (track.name, TRACK.name):
         slow, quick = results.read(tmp_path, name), results.read(tmp_path, name, check="first", lazily=True)
-        whole = [replace(r, records=[{**x, "actions": list(x["actions"])} for x in r.records]) for r in quick]
+        decoded = [[{**x, "actions": list(x["actions"])} for x in run.records] for run in quick]
+        whole = [replace(r, records=d, curve=list(r.curve)) for r, d in zip(quick, decoded, strict=True)]
         assert whole == slow
         assert len(quick[0].records[0]["actions"]) == len(slow[0].records[0]["actions"])
         assert quick[0].records[0]["actions"][0] == slow[0].records[0]["actions"][0]
