@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import configs, results, tables, tracks
 from voltgym.experiments.files import write_text
-from voltgym.experiments.results import SHIPPED
-from voltgym.experiments.standing import FAULTY, Standing
-from voltgym.experiments.standing_table import table
+from voltgym.experiments.results import PRIVATE, SHIPPED, TRUST
+from voltgym.experiments.standing import FAULTY, OURS, Standing
+from voltgym.experiments.standing_table import interval_text, table
 from voltgym.experiments.standings import standings
 from voltgym.experiments.tables import Table
 from voltgym.experiments.tracks import Track
@@ -25,7 +26,10 @@ the place where they go; what is between is replaced."""
 
 DEFAULTS: dict[str, Any] = {"tracks": [], "results": str(SHIPPED), "write": None}
 BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
-SHOWN = ("class", "rank", "entry", "score", "feasible", "AUC", "times faster than random", "surrogate gap", "seeds")
+SHOWN = (
+    *("class", "rank", "entry", "score", "private score", "feasible", "train-test gap"),
+    *("AUC", "times faster than random", "surrogate gap", "seeds"),
+)
 """Columns of the Markdown, beside the value that a track is about and its violated steps; the site shows all."""
 
 
@@ -34,7 +38,15 @@ def make(name: str, folder: Path = SHIPPED) -> Table:
     track = tracks.load(name)
     found = standings(results.read(folder, name, check="none"), track)
     faults = [f"{s.entry} is not scored: {s.why}." for s in found if s.section == FAULTY]
-    return table(found, track, notes=[_what(track, found), *faults])
+    return table(found, track, notes=[_what(track, found), *faults], unseen=on_private(track, folder / PRIVATE))
+
+
+def on_private(track: Track, folder: Path) -> dict[str, str]:
+    """The score of our own entries that were run again on private episodes, by name."""
+    there = track.name in results.tracks(folder)
+    runs = results.read(folder, track.name, check="none") if there else []
+    found = standings(runs, replace(track, split=PRIVATE))
+    return {s.entry: interval_text(s.score) for s in found if s.author == OURS and s.trust == TRUST[-1]}
 
 
 def _what(track: Track, found: Sequence[Standing]) -> str:

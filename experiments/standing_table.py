@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from voltgym.experiments.standing import RANKED, Standing
@@ -20,10 +21,20 @@ class Column(NamedTuple):
     text: Callable[[Standing], str]
 
 
-def table(found: Sequence[Standing], track: Track, section: str = RANKED, notes: Sequence[str] = ()) -> Table:
-    """The standings of one section in their order. Columns that say nothing of any are left out."""
+def table(
+    found: Sequence[Standing],
+    track: Track,
+    section: str = RANKED,
+    notes: Sequence[str] = (),
+    unseen: Mapping[str, str] = MappingProxyType({}),
+) -> Table:
+    """The standings of one section in their order. Columns that say nothing of any are left out.
+
+    ``unseen``: the scores of entries on private episodes, by name, where they are known.
+    """
     shown = [s for s in found if s.section == section]
     columns = _columns(track)
+    columns.insert(4, Column("private score", lambda s: unseen.get(s.entry, MISSING)))
     rows = [[column.text(s) for column in columns] for s in shown]
     kept = [i for i in range(len(columns)) if any(row[i] != MISSING for row in rows)]
     return Table(

@@ -73,7 +73,9 @@ def private_records(
 
 
 def anchors(track: Track, there: Sequence[Run]) -> list[Run]:
-    """The entries that a score is measured by, on the same private episodes; those ``there`` already are kept.
+    """The fixed entries, those that a score is measured by among them, on the same private episodes.
+
+    Those ``there`` already are kept.
 
     Raises `SubmissionError` where ``there`` are private records of another salt: they would not compare.
     """
@@ -86,7 +88,8 @@ def anchors(track: Track, there: Sequence[Run]) -> list[Run]:
                     f"choose another out=, or verify all entries again"
                 )
     known = {run.entry for run in there if run.author == "voltgym" and run.fingerprint == str(golden(track.env_id))}
-    return [anchor(track, name) for name in track.score.anchors if name not in known]
+    wanted = dict.fromkeys((*track.score.anchors, *track.fixed))
+    return [anchor(track, name) for name in wanted if name not in known]
 
 
 def anchor(track: Track, entry: str) -> Run:

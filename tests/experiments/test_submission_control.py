@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from voltgym.envs.scenario import SALT_VARIABLE
-from voltgym.experiments import cli, configs, results, standings, submission_verify, tracks, train
+from voltgym.experiments import (
+    benchmark,
+    benchmark_tables,
+    cli,
+    configs,
+    results,
+    standings,
+    submission_verify,
+    tracks,
+    train,
+)
 
 
 @pytest.fixture
@@ -38,9 +48,44 @@ def test_from_a_network_to_the_board(
     voltgym(monkeypatch, "leaderboard", "verify", "net.voltgym.zip", "out=verified")
     assert "net by Jane Doe, seed 0: re-run on the private split" in capsys.readouterr().out
     kept = results.read(Path("verified/private"))
-    assert [run.entry for run in kept] == ["five_stage_cc", "greedy", "net"]
+    assert [run.entry for run in kept] == ["cccv", "five_stage_cc", "greedy", "net", "observer"]
     found = {s.entry: s for s in standings.standings(kept, replace(track, split="private"))}
     assert found["net"].score.value < 0 < found["greedy"].score.value
     assert found["net"].section == "ranked"
     again = submission_verify.verify(Path("net.voltgym.zip"), track).runs
-    assert again[0].records == kept[-1].records, "the same policy on the same episodes"
+    assert again[0].records == kept[3].records, "the same policy on the same episodes"
+
+
+def test_a_benchmarks_own_entries_are_run_again_once(
+    track: tracks.Track, no_report: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"_target_": "submission_toys.Net", "rate": 0.4}
+    own = replace(track, entries={"net": ("agent=random", "budget=100"), "random": ("agent=random",)}, seeds=1)
+    monkeypatch.setattr(tracks, "load", lambda name: own)
+    argv = ["benchmark-private", "core", "tracks=[control_bms]", "folder=runs", "results=out"]
+    monkeypatch.delenv(SALT_VARIABLE, raising=False)
+    with pytest.raises(SystemExit, match="2"):
+        voltgym(monkeypatch, *argv)
+    assert SALT_VARIABLE in capsys.readouterr().err
+    monkeypatch.setenv(SALT_VARIABLE, "a secret of more than sixteen characters")
+    with pytest.raises(SystemExit, match="2"):
+        voltgym(monkeypatch, *argv)
+    assert "runs has no finished runs of control" in capsys.readouterr().err
+    for job in benchmark.plan(benchmark.load_benchmark("core", argv[2:])):
+        if job.entry in own.entries:
+            whole = configs.compose("train", [*job.overrides, "evaluation.episodes=2", "quiet=true"])
+            agent = entry if job.entry == "net" else whole["agent"]
+            train.run_training({**whole, "name": job.entry, "agent": agent, "budget": 100}, job.path)
+    voltgym(monkeypatch, *argv)
+    said = capsys.readouterr().out
+    assert "net: 1 seeds, " in said
+    assert "random: cannot be written as ONNX" in said
+    kept = results.read(Path("out/private"))
+    assert [(r.entry, r.author, r.trust, r.hidden) for r in kept if r.entry == "net"] == [
+        ("net", "voltgym", "re-run", True)
+    ]
+    voltgym(monkeypatch, *argv)
+    assert "net: 1 seeds, there already" in capsys.readouterr().out
+    results.write(Path("out"), kept[:0])
+    assert set(benchmark_tables.on_private(own, Path("out/private"))) >= {"net", "observer", "greedy"}
+    assert benchmark_tables.on_private(own, Path("nowhere")) == {}
