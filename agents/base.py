@@ -69,7 +69,7 @@ class Agent(Protocol):
     """Something that makes a policy for an environment within a budget."""
 
     unit: str
-    """What the budget counts: ``"env_steps"`` or ``"evaluations"`` (whole episodes of a design).
+    """What the budget counts: ``"env_steps"``, ``"evaluations"`` (whole episodes of a design) or ``"unique_designs"``.
 
     An agent that spends has a ``ledger`` (``envs/ledger.py``) after ``train``; what it says goes into every record."""
 

@@ -37,11 +37,11 @@ class BoTorchAgent(SearchAgent):
         design: how numbers become actions; None where they are the action. One that is to be saved has ``arguments``.
         initial: Sobol points; twice as many as the design has numbers if None (at least 8, at most half the budget).
         batch_size: designs proposed and evaluated together.
-        split, episodes, margins: of ``DesignSearch``.
+        split, episodes, margins, unit: of ``DesignSearch``.
         log_value: model the logarithm of the value: for times, whose ratios count. Only for positive values.
         restarts, iterations, raw_samples, mc_samples: of the search for the largest acquisition.
         threads: of PyTorch.
-        default_budget: evaluations, where none is asked for.
+        default_budget: of ``unit``, where none is asked for.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class TrustRegionAgent(SearchAgent):
     was stopped goes on exactly as it would have, within a batch too: the region follows from the points.
 
     Args:
-        design, split, episodes, margins: of ``DesignSearch``.
+        design, split, episodes, margins, unit: of ``DesignSearch``.
         constrained: model every slack (SCBO): of the candidates that a sample says are feasible the best is taken, or
             the one that violates least. Otherwise (TuRBO) infeasible points come below all feasible ones, by ranks.
         initial: Sobol points of a region; twice as many as the design has numbers if None, at least 8.
@@ -87,7 +87,7 @@ class TrustRegionAgent(SearchAgent):
         patience: batches without success before the side is halved; None for max(4, d) points, as published.
         candidates: among which a sample chooses.
         threads: of PyTorch.
-        default_budget: evaluations, where none is asked for.
+        default_budget: of ``unit``, where none is asked for.
     """
 
     def __init__(

@@ -20,10 +20,10 @@ class CmaAgent(SearchAgent):
     its slacks. What is evaluated, kept and handed in: see ``DesignSearch``.
 
     Args:
-        design, split, episodes, margins: of ``DesignSearch``.
+        design, split, episodes, margins, unit: of ``DesignSearch``.
         population: of a generation; None for the 4 + 3 log(d) of the strategy.
         step: the first standard deviation, in sides of the cube.
-        default_budget: evaluations, where none is asked for.
+        default_budget: of ``unit``, where none is asked for.
     """
 
     def __init__(

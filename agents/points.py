@@ -59,6 +59,14 @@ class Points:
             self.file.write_text("")
             described.write_text(json.dumps(label))
 
+    def cut(self, count: int) -> None:
+        """Keep the first ``count`` points alone."""
+        if count < len(self.all):
+            self.all = self.all[:count]
+            part = self.file.with_suffix(".part")
+            part.write_text("".join(json.dumps(point._asdict()) + "\n" for point in self.all))
+            part.replace(self.file)
+
     def add(self, points: Sequence[Point]) -> None:
         """Keep ``points``, on the disk too."""
         self.all += points

@@ -16,9 +16,9 @@ class RandomPointsAgent(SearchAgent):
     """Evaluates uniform draws and hands in the best; a batch comes of the generator of (seed, designs so far).
 
     Args:
-        design, split, episodes, margins: as of `DesignSearch`.
+        design, split, episodes, margins, unit: as of `DesignSearch`.
         batch_size: designs drawn together.
-        default_budget: evaluations, where none is asked for.
+        default_budget: of ``unit``, where none is asked for.
     """
 
     def __init__(

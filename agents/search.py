@@ -24,8 +24,8 @@ Propose = Callable[[DesignProblem, Sequence[Point], int, int], np.ndarray]
 Proposer = Callable[[int], Propose]
 """A seed to a ``Propose``."""
 UNITS = ("evaluations", "unique_designs")
-IDLE = 200
-"""A search that asked so often in a row for what it knows has nothing left to ask for."""
+IDLE, MOST_ASKED = 200, 5
+"""A search of different designs ends after so many evaluations in a row of known ones, or so many a unit of budget."""
 
 
 class DesignSearch:
@@ -81,19 +81,19 @@ class DesignSearch:
         which = {"environment": env_id, "arguments": dict(env_kwargs), "seed": seed, "design": self._described()}
         points = Points(out / "checkpoint", {**which, **judged, **self.about})
         tally = Tally(out / "checkpoint", problem.ledger)
-        tally.resume(len(points.all))
+        points.cut(tally.resume(len(points.all)))
         self.ledger = problem.ledger.limit(**{self.unit: budget})
         self.ledger.spent["evaluations"] = len(points.all)
         write_curve(points.all, problem, out / "curve.jsonl")
         propose = proposer(seed)
-        while (left := int(self.ledger.left(self.unit))) > 0 and not self._idle(points.all):
+        while (left := int(self.ledger.left(self.unit))) > 0 and not self._over(points.all, budget):
             new = self._evaluated(propose(problem, points.all, min(left, batch_size), budget), problem)
             tally.keep(len(points.all) + len(new))
             points.add(new)
             write_curve(points.all, problem, out / "curve.jsonl")
             self._tell(points.all, problem, budget, progress)
         if not points.all:
-            raise VoltGymError(f"a budget of {budget} evaluations finds nothing; expected at least 1")
+            raise VoltGymError(f"a budget of {budget} {self.unit} finds nothing; expected at least 1")
         return DesignPolicy(self.design, best_of(points.all, problem).x)
 
     def margin(self, name: str) -> float:
@@ -104,17 +104,21 @@ class DesignSearch:
         """The designs ``x`` (n, d) as points: together, but one by one where it matters which of them was a new one."""
         out = []
         for rows in [x] if self.unit == UNITS[0] else [row[None] for row in x]:
-            before = int(self.ledger.spent[self.unit])
-            out += self._judge(rows, problem.evaluate(rows), problem, before)
+            if self.ledger.left(self.unit) < len(rows):
+                break  # the design that an episode begins with was paid for, too
+            out += self._judge(rows, problem.evaluate(rows), problem)
             if not self.ledger.spent[self.unit]:
                 raise VoltGymError(
                     f"unit is {self.unit!r}, which this environment does not count; expected {UNITS[0]!r}"
                 )
         return out
 
-    def _idle(self, points: Sequence[Point]) -> bool:
-        """Whether the last ``IDLE`` evaluations were all of designs that were known."""
-        return len(points) > IDLE and points[-1].spent == points[-1 - IDLE].spent > 0
+    def _over(self, points: Sequence[Point], budget: int) -> bool:
+        """Whether a search of different designs hardly asks for any that is not known."""
+        if self.unit == UNITS[0]:
+            return False
+        idle = len(points) > IDLE and points[-1].spent == points[-1 - IDLE].spent
+        return idle or len(points) >= MOST_ASKED * budget
 
     def _tell(self, points: Sequence[Point], problem: DesignProblem, budget: int, progress: Progress) -> None:
         feasible, best = float(np.mean([p.feasible for p in points])), best_of(points, problem)
@@ -135,8 +139,8 @@ class DesignSearch:
             "arguments": getattr(self.design, "arguments", None),
         }
 
-    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem, before: int) -> list[Point]:
-        """The evaluated designs as points; ``before`` of the budget was spent before."""
+    def _judge(self, x: np.ndarray, found: Evaluation, problem: DesignProblem) -> list[Point]:
+        """The evaluated designs as points."""
         now = int(self.ledger.spent[self.unit])
         objective = problem.objective
         values = found.values[main_value(problem)[0]]
@@ -152,7 +156,7 @@ class DesignSearch:
                     value=float(values[i]) if reached else None,
                     slacks={**scaled, REACHED: 1.0 if reached else -1.0},
                     feasible=bool(kept and reached and found.failure[i] == Failure.NONE),
-                    spent=min(before + i + 1, now),
+                    spent=now - (len(x) - 1 - i),
                 )
             )
         return out

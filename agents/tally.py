@@ -13,8 +13,8 @@ from voltgym.envs.ledger import Ledger
 class Tally:
     """``ledger.jsonl``: a line a batch, written before the batch goes into the log.
 
-    A kill between the two leaves a line that the log knows nothing of: it is dropped, and the batch is paid for when it
-    is evaluated again.
+    A kill between the two, or within the second, leaves a line of more than the log has: it is dropped with what there
+    is of its batch, which is paid for when it is evaluated again.
 
     Args:
         folder: where the log is.
@@ -24,10 +24,13 @@ class Tally:
     def __init__(self, folder: Path, ledger: Ledger) -> None:
         self.file, self.ledger, self._told = folder / "ledger.jsonl", ledger, 0
 
-    def resume(self, count: int) -> None:
-        """Go on from when the log had ``count`` entries, as it has now. Raises `VoltGymError` for a damaged file."""
+    def resume(self, count: int) -> int:
+        """Go on from the last whole batch of a log of ``count`` entries: how many of them are paid for, and stay.
+
+        All of them where there is no tally: earlier versions kept none. Raises `VoltGymError` for a damaged file.
+        """
         if not self.file.exists():
-            return
+            return count
         try:
             whole = [
                 line for line in self.file.read_text(encoding="utf-8").splitlines(keepends=True) if line[-2:] == "}\n"
@@ -39,7 +42,10 @@ class Tally:
         except DAMAGE as error:
             raise VoltGymError(f"{self.file} is damaged ({said(error)}); delete its folder to start again") from None
         self._told = len(self.ledger.designs)
-        self.file.write_text("".join(kept), encoding="utf-8")
+        part = self.file.with_suffix(".part")
+        part.write_text("".join(kept), encoding="utf-8")
+        part.replace(self.file)
+        return int(found[-1]["entries"]) if found else 0
 
     def keep(self, count: int) -> None:
         """Note what was spent until the log has ``count`` entries."""

@@ -24,10 +24,10 @@ class TpeAgent(SearchAgent):
     ``DesignSearch``.
 
     Args:
-        design, split, episodes, margins: of ``DesignSearch``.
+        design, split, episodes, margins, unit: of ``DesignSearch``.
         initial: designs at random before the first estimate.
         multivariate: estimate all numbers of a design together.
-        default_budget: evaluations, where none is asked for.
+        default_budget: of ``unit``, where none is asked for.
     """
 
     def __init__(

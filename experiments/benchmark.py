@@ -73,7 +73,7 @@ def once(jobs: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
 def plan(settings: Mapping[str, Any]) -> list[Planned]:
     """Every run of a benchmark: first one seed of everything, then the next.
 
-    What is the same run in several tracks has one folder, that of the first.
+    What is the same run in several tracks has one folder: that of the first, or where it has begun already.
     """
     jobs = []
     folder = Path(str(settings["folder"])).absolute()
@@ -85,9 +85,11 @@ def plan(settings: Mapping[str, Any]) -> list[Planned]:
             for seed in range(seeds_of(track, entry, settings["seeds"])):
                 whole = (*track.common, *overrides, f"seed={seed}")
                 jobs.append(Planned(track, entry, seed, whole, folder))
+    begun = {path.name: path for path in sorted(folder.glob("*/*/*"), reverse=True)}
     folders: dict[str, Path] = {}
     for job in jobs:
-        job.path = folders.setdefault(job.hash, job.path)
+        own = job.path if job.path.exists() else begun.get(job.path.name, job.path)
+        job.path = folders.setdefault(job.hash, own)
     return sorted(jobs, key=lambda job: job.seed)
 
 
@@ -105,7 +107,7 @@ def todo(jobs: Sequence[Planned], kept: Sequence[Run]) -> list[Planned]:
 
 def _whole(run: Run) -> bool:
     """Whether everything is kept that the track wants; what is not may only have to be collected again."""
-    return bool(run.trained) or not tracks.load(run.track).trained_on
+    return bool(run.trained) or run.track not in tracks.names() or not tracks.load(run.track).trained_on
 
 
 def merged(kept: Sequence[Run], new: Sequence[Run]) -> list[Run]:

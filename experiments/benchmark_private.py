@@ -24,7 +24,7 @@ from voltgym.experiments.tracks import Track
 USAGE = """usage: VOLTGYM_PRIVATE_SALT=SECRET voltgym benchmark-private NAME [key=value ...]
 
 NAME and keys are those of `voltgym benchmark`, whose finished runs are made into bundles and verified. Results go to
-`private` in the result set; entries that are there already, of the same secret and as many seeds, are left alone."""
+DIR/private, where results=DIR is the result set; entries whose runs are all there already are left alone."""
 
 
 def main(argv: list[str]) -> None:
@@ -33,6 +33,7 @@ def main(argv: list[str]) -> None:
         raise VoltGymError(f"which benchmark?\n{USAGE}")
     settings, mark = benchmark.load_benchmark(argv[0], argv[1:]), salt_mark()
     place = Path(str(settings["results"]))
+    check_secret(place / PRIVATE, mark)
     groups: dict[tuple[str, str], list[Planned]] = {}
     for job in benchmark.plan(settings):
         if is_control(job.track) and job.entry in job.track.entries and job.status() == "finished":
@@ -40,14 +41,23 @@ def main(argv: list[str]) -> None:
     if not groups:
         raise VoltGymError(f"{settings['folder']} has no finished runs of control; `voltgym benchmark {argv[0]}` first")
     for number, ((name, entry), jobs) in enumerate(sorted(groups.items()), 1):
-        said = again(jobs, jobs[0].track, entry, place, mark)
+        said = again(jobs, jobs[0].track, entry, place)
         print(f"{number}/{len(groups)}  {name}  {entry}: {said}", flush=True)
 
 
-def again(jobs: Sequence[Planned], track: Track, entry: str, place: Path, mark: str) -> str:
+def check_secret(place: Path, mark: str) -> None:
+    """Raise `VoltGymError` if private results are of another secret: they would not compare."""
+    others = {r["fingerprint"].get(MARK) for run in results.read(place, check="none") for r in run.records} - {mark}
+    if others:
+        raise VoltGymError(
+            f"{place} is of another secret ({', '.join(map(str, others))}, now {mark}); delete it, to run all again"
+        )
+
+
+def again(jobs: Sequence[Planned], track: Track, entry: str, place: Path) -> str:
     """Verify one entry's runs on private episodes; in words what came of it."""
-    seeds = {job.seed for job in jobs}
-    if kept(place, track, entry, mark) >= seeds:
+    seeds = {job.seed: job.run.manifest().get("config_hash") for job in jobs}
+    if seeds.items() <= kept(place, track, entry).items():
         return f"{len(seeds)} seeds, there already"
     if not all(exportable(job.run.load_policy()) for job in jobs):
         return "cannot be written as ONNX"
@@ -63,11 +73,11 @@ def again(jobs: Sequence[Planned], track: Track, entry: str, place: Path, mark: 
     )
 
 
-def kept(place: Path, track: Track, entry: str, mark: str) -> set[Any]:
-    """The seeds of ``entry`` that were run again with this secret."""
+def kept(place: Path, track: Track, entry: str) -> dict[Any, Any]:
+    """The configs' hashes of what is there of ``entry``, by seed."""
     there = [run for run in results.read(place / PRIVATE, check="none") if run.track == track.name]
     mine = [run for run in there if (run.author, run.entry, run.version) == (OURS, entry, track.version)]
-    return {run.seed for run in mine if run.records and run.records[0]["fingerprint"].get(MARK) == mark}
+    return {run.seed: run.config_hash for run in mine}
 
 
 if __name__ == "__main__":

@@ -29,8 +29,11 @@ CURVE_FILE = "curve.jsonl"
 """In the run folder: how a training or a search of numbers went, a line a validation or an evaluation."""
 
 
-def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
-    """What is kept of a finished run. With designs, those handed in are judged here, on the physics of the track."""
+def collect(folder: Path, track: Track, entry: str, config_hash: str, *, trained: bool = True) -> Run:
+    """What is kept of a finished run. With designs, those handed in are judged here, on the physics of the track.
+
+    ``trained``: evaluate it on the split that it was trained on, too, where the track says so.
+    """
     run = RunFolder(folder)
     manifest, config = run.manifest(), run.config()
     if manifest["status"] != "finished":
@@ -59,7 +62,9 @@ def collect(folder: Path, track: Track, entry: str, config_hash: str) -> Run:
         config_hash=config_hash,
         surrogate_gap=surrogate_gap(verdicts, chosen) if learned else None,
         records=chosen,
-        trained=trained_records(run.load_policy(), track, entry, config["seed"]) if track.trained_on else (),
+        trained=trained_records(run.load_policy(), track, entry, config["seed"])
+        if trained and track.trained_on
+        else (),
         curve=curve_of_designs(verdicts, track) if verdicts else _of_numbers(folder),
     )
 

@@ -72,6 +72,7 @@ def acceleration(agent: Sequence[np.ndarray], random: Sequence[np.ndarray]) -> t
     search gets there by definition, however many runs there are. Infeasible calls count. Where the agent's median never
     gets there, more calls than its longest run would have been needed: the factor is a bound from above.
     """
+    agent, random = ([_checked(np.asarray(score)) for score in group] for group in (agent, random))
     target = float(np.median([score.max() for score in random]))
     mine, theirs = (_calls(_median_best(runs), target) for runs in (agent, random))
     assert theirs is not None

@@ -118,8 +118,10 @@ def write(folder: Path, runs: Iterable[Run]) -> None:
         steps = [
             {"run": i, **{n: step.get(n) for n in _CURVE.names[1:]}} for i, r in enumerate(group) for step in r.curve
         ]
-        _write_table(part(folder, track, EPISODES), _episodes(group), mark)
-        _write_table(part(folder, track, CURVES), pa.Table.from_pylist(steps, schema=_CURVE), mark)
+        whole = {EPISODES: _episodes(group), CURVES: pa.Table.from_pylist(steps, schema=_CURVE)}
+        ready = {name: _beside(part(folder, track, name), table, mark) for name, table in whole.items()}
+        for name, file in ready.items():  # the three one after the other, with nothing to do in between
+            os.replace(file, part(folder, track, name))
         write_text(part(folder, track, RUNS), about)
 
 
@@ -138,17 +140,17 @@ def _episodes(runs: Sequence[Run]) -> pa.Table:
     )
 
 
-def _write_table(path: Path, table: pa.Table, mark: bytes) -> None:
-    table = table.replace_schema_metadata({_MARK: mark})
+def _beside(path: Path, table: pa.Table, mark: bytes) -> str:
+    """A whole file beside ``path``, to take its place."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     try:
-        pq.write_table(table, name, compression="zstd", compression_level=12)
+        pq.write_table(table.replace_schema_metadata({_MARK: mark}), name, compression="zstd", compression_level=12)
         os.chmod(name, 0o644)
-        os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return name
 
 
 def tracks(folder: Path = SHIPPED) -> list[str]:
@@ -180,7 +182,10 @@ def _whole(folder: Path, track: str, lazily: bool) -> list[Run]:
         except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
             what = f"are damaged ({type(error).__name__}: {error})"
             raise ResultError(f"{folder / track}.* {what}; restore its three files") from None
-    raise ResultError(f"{folder / track}.* do not belong together; restore its three files, all of one state")
+    raise ResultError(
+        f"{folder / track}.* do not belong together; restore its three files, all of one state, or delete them and run "
+        f"the benchmark again, which keeps what has ended"
+    )
 
 
 class _Apart(Exception):

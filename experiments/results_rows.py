@@ -88,9 +88,12 @@ def column(steps: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
 
 
 def curves(found: pa.Table, runs: int) -> list[Steps]:
-    """The curve of each of ``runs`` runs; the rows of each are together, in order."""
+    """The curve of each of ``runs`` runs; the rows of each are together, in order. Raises `IndexError` for others."""
     names = [name for name in found.column_names if name != RUN]
-    ends = np.searchsorted(found[RUN].to_numpy(), np.arange(runs), side="right")
+    owner = found[RUN].to_numpy()
+    if len(owner) and not 0 <= owner.min() <= owner.max() < runs:
+        raise IndexError(f"a curve of run {owner.max()}, of {runs}")
+    ends = np.searchsorted(owner, np.arange(runs), side="right")
     starts = [0, *ends[:-1].tolist()]
     whole = {name: found[name].to_pylist() for name in names}
     return [Steps({n: whole[n][a:b] for n in names}) for a, b in zip(starts, ends.tolist(), strict=True)]

@@ -27,6 +27,8 @@ def run_fault(run: Run, track: Track) -> str:
 
 def _budget_fault(run: Run, track: Track) -> str:
     most = track.budget.get(run.unit)
+    if most is None and run.budget:
+        return f"its budget counts {_words(run.unit)}, that of the track {_words(' and '.join(track.budget))}"
     if most is None or run.budget <= most:
         return ""
     return f"its budget is {run.budget:,} {_words(run.unit)}, the track allows {most:,}"

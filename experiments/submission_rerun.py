@@ -14,7 +14,7 @@ from voltgym.agents.onnx_policy import OnnxPolicy
 from voltgym.envs.errors import UnknownName
 from voltgym.envs.scenario import SALT_VARIABLE
 from voltgym.experiments import configs
-from voltgym.experiments.collect import trained_records
+from voltgym.experiments.collect import information_of, trained_records
 from voltgym.experiments.doctor import golden
 from voltgym.experiments.evaluate import evaluate_policy
 from voltgym.experiments.records import Record, blanked
@@ -112,7 +112,7 @@ def anchor(track: Track, entry: str) -> Run:
         version=track.version,
         entry=entry,
         seed=config["seed"],
-        information=records[0]["information"],
+        information=information_of(records[0]["information"], track),
         budget=int(budget),
         unit=agent.unit,
         spent=spent,

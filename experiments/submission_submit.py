@@ -61,7 +61,7 @@ def submit(folders: Sequence[Path], track: Track, about: Mapping[str, str], kind
     if kind not in KINDS:
         raise UnknownName("kind of submission", kind, KINDS)
     check_kind(kind, track)
-    runs = [_of_track(collect(folder, track, about["entry"], ""), folder, track) for folder in folders]
+    runs = [_of_track(collect(folder, track, about["entry"], "", trained=False), folder, track) for folder in folders]
     parts = [_part(folder, run, track, kind) for folder, run in zip(folders, runs, strict=True)]
     first = runs[0]
     for name in ("information", "fingerprint"):

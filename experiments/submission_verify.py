@@ -98,7 +98,8 @@ def _replayed(part: Part, submission: Submission, tolerant: bool) -> tuple[Run, 
         notes += [f"{where}: {text}" for text in [*other, *differences(said, record)]]
     if notes and not tolerant:
         raise SubmissionError(f"{notes[0]} ({len(notes)} differences): it is not what its actions or designs give")
-    searched = about["kind"] == "designs" and part.about["unit"] == UNIQUE
+    whole = len(part.designs) == part.about["spent"].get(UNIQUE)  # in their order; else only what is handed in is known
+    searched = about["kind"] == "designs" and part.about["unit"] == UNIQUE and whole
     learned = track.hand_in and _arguments(track).get("property_model") == "surrogate"
     run = submission.run(
         part,

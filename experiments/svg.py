@@ -208,13 +208,13 @@ def _path(xs: np.ndarray, ys: np.ndarray, x: Scale, y: Scale) -> str:
             continue
         there = round(10 * x(a)), round(10 * y(b))
         if before is None:
-            out.append(f"M{there[0] / 10:g} {there[1] / 10:g}")
+            out.append(f"M{_short(there[0])} {_short(there[1])}")
         elif abs(there[1] - before[1]) < LEVEL:
             along += there[0] - before[0]
             there = there[0], before[1]
         else:
             right, down, along = there[0] - before[0], there[1] - before[1], _ended(out, along)
-            out.append(f"l{right / 10:g} {down / 10:g}" if right else f"v{down / 10:g}")
+            out.append(f"l{_short(right)} {_short(down)}" if right else f"v{_short(down)}")
         before = there
     _ended(out, along)
     return "".join(out)
@@ -223,5 +223,10 @@ def _path(xs: np.ndarray, ys: np.ndarray, x: Scale, y: Scale) -> str:
 def _ended(out: list[str], along: int) -> int:
     """Write a level piece that has ended; none is left."""
     if along:
-        out.append(f"h{along / 10:g}")
+        out.append(f"h{_short(along)}")
     return 0
+
+
+def _short(tenths: int) -> str:
+    """A length in tenths of a pixel, in few letters."""
+    return f"{tenths / 10:.1f}".removesuffix(".0")

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +111,9 @@ def net_run(path: Path, seed: int = 0, episodes: int = 3, **settings: Any) -> Ru
     return train.run_training({**whole, "name": "net", "agent": agent, "budget": 100}, path)
 
 
-def design_run(path: Path, seed: int = 0) -> RunFolder:
+def design_run(path: Path, seed: int = 0, agent: Sequence[str] = ("agent=random_designs", "budget=12")) -> RunFolder:
     """A finished search of twelve cathodes."""
-    overrides = [*design_track().common, "evaluation.recheck.episodes=0", "agent=random_designs", "budget=12"]
+    overrides = [*design_track().common, "evaluation.recheck.episodes=0", *agent]
     return train.run_training(
         {**configs.compose("train", [*overrides, f"seed={seed}", "quiet=true"]), "name": "r"}, path
     )

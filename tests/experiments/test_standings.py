@@ -262,3 +262,11 @@ def test_what_does_not_carry_over_is_a_gap_in_scores_however_hard_the_episodes_a
     assert "train-test gap" in table(list(found.values()), TRACK).columns
     unknown = by_name([*runs[:3], better])["better/ranked"]
     assert np.isnan(unknown.train_gap)
+
+
+def test_a_budget_of_something_else_is_no_budget() -> None:
+    track = toys.designs()
+    runs = [replace(toys.design_run(track, "mine", seed, 0.9), unit="evaluations") for seed in range(3)]
+    (found,) = standings(runs, track)
+    assert found.section == FAULTY
+    assert "its budget counts evaluations, that of the track unique designs" in found.why

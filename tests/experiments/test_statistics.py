@@ -105,11 +105,13 @@ def test_what_cannot_be_counted() -> None:
         probability_of_improvement([np.ones((2, 3))], [np.ones((2, 4))])
 
 
-def test_ranks_by_the_mean_are_those_of_any_statistic_that_is_the_mean() -> None:
+def test_a_resample_is_the_statistic_over_drawn_runs_of_means_over_drawn_episodes() -> None:
     rng = np.random.default_rng(3)
-    scores = {
-        name: rng.normal(k / 4, 1, (runs, 7)) for k, (name, runs) in enumerate(zip("abcd", (1, 5, 5, 3), strict=True))
-    }
-    quick = statistics.rank_intervals(scores, ["d"], statistic=statistics.mean, resamples=200)
-    slow = statistics.rank_intervals(scores, ["d"], statistic=lambda x: x.mean(axis=-1), resamples=200)
-    assert quick == slow
+    tables = [rng.normal(size=(runs, 7)) for runs in (1, 5, 5, 3)]
+    columns = rng.integers(7, size=(20, 7))
+    rows = {n: rng.integers(n, size=(20, n)) for n in (1, 3, 5)}
+    found = statistics._drawn(statistics.iqm, tables, rows, columns)
+    for k in range(20):
+        for j, table in enumerate(tables):
+            means = np.array([table[r][columns[k]].mean() for r in rows[len(table)][k]])
+            assert found[k, j] == pytest.approx(float(statistics.iqm(means)))

@@ -48,6 +48,15 @@ def test_logs_of_actions_come_back_as_they_were_and_are_open_loop(runs: list[Pat
     assert found.runs[0].spent == {"env_steps": 100.0}
 
 
+def test_a_search_of_numbers_hands_in_designs_and_shows_no_curve(no_report: list[Path], tmp_path: Path) -> None:
+    numbers = ["agent=cma", "+agent.unit=unique_designs", "env.kwargs.action=continuous", "budget=12"]
+    found = toys.design_run(tmp_path / "cma", agent=numbers).path
+    (run,) = verify(bundle([found], toys.design_track()), toys.design_track()).runs
+    assert (run.unit, run.spent["unique_designs"], run.trust) == ("unique_designs", 12.0, "replayed")
+    assert run.curve == ()  # of what it priced, only what it hands in is known
+    assert run.records[0]["feasible"] is not None
+
+
 def test_an_entry_is_one_agent(runs: list[Path], tmp_path: Path) -> None:
     other = toys.net_run(tmp_path / "other", 1, rate=0.3).path
     with pytest.raises(SubmissionError, match=r"other was trained otherwise than .*run 0: agent .*'rate': 0.3"):

@@ -86,6 +86,9 @@ def test_a_benchmarks_own_entries_are_run_again_once(
     ]
     voltgym(monkeypatch, *argv)
     assert "net: 1 seeds, there already" in capsys.readouterr().out
-    results.write(Path("out"), kept[:0])
+    monkeypatch.setenv(SALT_VARIABLE, "another secret of more than sixteen characters")
+    with pytest.raises(SystemExit, match="2"):
+        voltgym(monkeypatch, *argv)
+    assert "private is of another secret" in capsys.readouterr().err
     assert set(benchmark_tables.on_private(own, Path("out/private"))) >= {"net", "observer", "greedy"}
     assert benchmark_tables.on_private(own, Path("nowhere")) == {}
