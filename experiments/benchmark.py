@@ -50,12 +50,21 @@ def load_benchmark(name: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 class Planned(Job):
-    """A run of a benchmark, and which one it is. Another config is another folder, whatever the overrides say."""
+    """A run of a benchmark, and which one it is. Another config is another folder, whatever the overrides say.
 
-    def __init__(self, track: Track, entry: str, seed: int, overrides: tuple[str, ...], folder: Path) -> None:
-        self.hash = config_hash([track.version, configs.compose("train", overrides)])
+    Args:
+        track, entry, seed: which one.
+        overrides: of `voltgym train`, the seed aside.
+        folder: of all runs.
+        config: what the overrides give, composed once for all seeds.
+    """
+
+    def __init__(
+        self, track: Track, entry: str, seed: int, overrides: tuple[str, ...], folder: Path, config: Mapping[str, Any]
+    ) -> None:
+        self.hash = config_hash([track.version, {**config, "seed": seed}])
         path = folder / track.name / entry / f"{seed}-{self.hash[:8]}"
-        super().__init__(f"{track.name}/{entry}/{seed}", overrides, path)
+        super().__init__(f"{track.name}/{entry}/{seed}", (*overrides, f"seed={seed}"), path)
         self.track, self.entry, self.seed = track, entry, seed
 
     @property
@@ -82,9 +91,10 @@ def plan(settings: Mapping[str, Any]) -> list[Planned]:
         for entry, overrides in {**track.fixed, **track.entries}.items():
             if settings["entries"] and entry not in settings["entries"]:
                 continue
+            whole = (*track.common, *overrides)
+            config = configs.compose("train", whole)
             for seed in range(seeds_of(track, entry, settings["seeds"])):
-                whole = (*track.common, *overrides, f"seed={seed}")
-                jobs.append(Planned(track, entry, seed, whole, folder))
+                jobs.append(Planned(track, entry, seed, whole, folder, config))
     begun = {path.name: path for path in sorted(folder.glob("*/*/*"), reverse=True)}
     folders: dict[str, Path] = {}
     for job in jobs:

@@ -45,7 +45,8 @@ def test_from_nothing_to_a_result_set_and_only_what_is_missing(
 def test_another_config_is_another_run(tmp_path: Path) -> None:
     jobs = benchmark.plan(benchmark.load_benchmark("core", arguments(tmp_path)[1:]))
     track = jobs[0].track
-    other = benchmark.Planned(track, "cma", 0, (*track.common, "agent=cma", "budget=100", "seed=0"), tmp_path)
+    own = (*track.common, "agent=cma", "budget=100")
+    other = benchmark.Planned(track, "cma", 0, own, tmp_path, benchmark.configs.compose("train", own))
     assert other.hash not in {job.hash for job in jobs}
     assert other.path.name != jobs[-1].path.name  # nor is a finished run of the one taken for the other's
 
