@@ -12,7 +12,7 @@ from typing import Any
 from voltgym.envs.errors import VoltGymError
 from voltgym.experiments import configs, results, tables, tracks
 from voltgym.experiments.files import write_text
-from voltgym.experiments.results import PRIVATE, SHIPPED, TRUST
+from voltgym.experiments.results import PRIVATE, SHIPPED, Run
 from voltgym.experiments.standing import FAULTY, OURS, Standing
 from voltgym.experiments.standing_table import interval_text, table
 from voltgym.experiments.standings import standings
@@ -27,36 +27,49 @@ the place where they go; what is between is replaced."""
 DEFAULTS: dict[str, Any] = {"tracks": [], "results": str(SHIPPED), "write": None}
 BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
 SHOWN = (
-    *("class", "rank", "entry", "score", "private score", "feasible", "train-test gap"),
+    *("class", "rank", "entry", "score", "public score", "feasible", "train-test gap"),
     *("AUC", "times faster than random", "surrogate gap", "seeds"),
 )
 """Columns of the Markdown, beside the value that a track is about and its violated steps; the site shows all."""
 
 
 def make(name: str, folder: Path = SHIPPED) -> Table:
-    """The table of a track from the records in ``folder``. Raises `VoltGymError` if there are none."""
+    """The table of a track from the records in ``folder``: of private episodes, where there are such results.
+
+    Raises `VoltGymError` if there are none.
+    """
     track = tracks.load(name)
-    found = standings(results.read(folder, name, check="none"), track)
+    public, private = results.read(folder, name, check="none"), _private(name, folder / PRIVATE)
+    where = replace(track, split=PRIVATE) if private else track
+    found = standings(private or public, where)
+    elsewhere = (
+        {s.entry: interval_text(s.score) for s in standings(public, track) if s.author == OURS} if private else {}
+    )
     faults = [f"{s.entry} is not scored: {s.why}." for s in found if s.section == FAULTY]
-    return table(found, track, notes=[_what(track, found), *faults], unseen=on_private(track, folder / PRIVATE))
+    missing = sorted(set(elsewhere) - {s.entry for s in found})
+    more = (
+        [f"On public episodes alone, not ranked: {', '.join(f'{n} {elsewhere[n]}' for n in missing)}."]
+        if missing
+        else []
+    )
+    return table(found, where, notes=[_what(where, found), *faults, *more], public=elsewhere)
 
 
-def on_private(track: Track, folder: Path) -> dict[str, str]:
-    """The score of our own entries that were run again on private episodes, by name."""
-    there = track.name in results.tracks(folder)
-    runs = results.read(folder, track.name, check="none") if there else []
-    found = standings(runs, replace(track, split=PRIVATE))
-    return {s.entry: interval_text(s.score) for s in found if s.author == OURS and s.trust == TRUST[-1]}
+def _private(name: str, folder: Path) -> list[Run]:
+    return results.read(folder, name, check="none") if name in results.tracks(folder) else []
 
 
 def _what(track: Track, found: Sequence[Standing]) -> str:
     anchors = getattr(track.score, "anchors", ())
     ends = f"0 is {anchors[0]}, 1 is {anchors[1]}" if anchors else f"1 is the {track.optimum} optimum"
     budget = ", ".join(f"{most:,} {unit.replace('_', ' ')}" for unit, most in track.budget.items())
+    where = (
+        " Run again as ONNX on private episodes; *public score* is on the test split." if track.split == PRIVATE else ""
+    )
     few = " Fewer than ten seeds are provisional." if any(s.provisional for s in found) else ""
     return (
-        f"Track `{track.name}`, version {track.version}: at most {budget}. Score: {ends}; interquartile mean over "
-        f"seeds with a 95 % bootstrap interval, rank as an interval.{few}"
+        f"Track `{track.name}`, version {track.version}: at most {budget}.{where} Score: {ends}; interquartile mean "
+        f"over seeds with a 95 % bootstrap interval, rank as an interval.{few}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from voltgym.experiments.standing import RANKED, Standing
+from voltgym.experiments.standing import OURS, RANKED, Standing
 from voltgym.experiments.statistics import Interval, Rank
 from voltgym.experiments.tables import Table
 from voltgym.experiments.tracks import Track
@@ -26,15 +26,15 @@ def table(
     track: Track,
     section: str = RANKED,
     notes: Sequence[str] = (),
-    unseen: Mapping[str, str] = MappingProxyType({}),
+    public: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
     """The standings of one section in their order. Columns that say nothing of any are left out.
 
-    ``unseen``: the scores of entries on private episodes, by name, where they are known.
+    ``public``: our own entries' scores on episodes that everybody can see, by name, beside those on private ones.
     """
     shown = [s for s in found if s.section == section]
     columns = _columns(track)
-    columns.insert(4, Column("private score", lambda s: unseen.get(s.entry, MISSING)))
+    columns.insert(4, Column("public score", lambda s: public.get(s.entry, MISSING) if s.author == OURS else MISSING))
     rows = [[column.text(s) for column in columns] for s in shown]
     kept = [i for i in range(len(columns)) if any(row[i] != MISSING for row in rows)]
     return Table(
