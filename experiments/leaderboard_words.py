@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from voltgym.experiments.results import TRUST
 from voltgym.experiments.scores import Hypervolume, Times, Values
-from voltgym.experiments.standing import RANKED, Standing
+from voltgym.experiments.standing import RANKED, UNTRUSTED, Standing
 from voltgym.experiments.standing_ranks import is_control
 from voltgym.experiments.standing_table import number, thousands
 from voltgym.experiments.tracks import Track
@@ -77,6 +77,8 @@ def notices(found: Sequence[Standing], track: Track, left_out: int) -> list[str]
     out = []
     ranked = [s for s in found if s.section == RANKED]
     own = sorted({s.information for s in ranked if s.trust != TRUST[-1]})
+    if is_control(track) and not ranked and any(s.section == UNTRUSTED for s in found):
+        out.append("Everybody can see these episodes: the ranks are those on private ones.")
     if is_control(track) and own:
         where = "" if len(own) == len({s.information for s in ranked}) else f" (class {', '.join(own)})"
         out.append(f"These are the authors' own runs{where}: nobody's policy has been run again on this track yet.")

@@ -145,6 +145,8 @@ def test_private_episodes_are_ranked_apart_and_before_what_everybody_can_see(
     assert tables["Sees states and parameters"] == ["outsider", "five_stage_cc"]
     told = {table.title: [e.standing.entry for e in table.rows] for table in public.tables}
     assert "Sees states and parameters" not in told
+    assert public.notices[0] == "Everybody can see these episodes: the ranks are those on private ones."
+    assert public.notices[0] not in private.notices
     assert {"ppo", "five_stage_cc"} <= set(told["Not ranked (self-reported)"])
     results.write(tmp_path / "kept", control)
     results.write(tmp_path / "kept" / results.PRIVATE, [*anchors, *outsiders])
