@@ -22,9 +22,12 @@ def test_the_tables_of_the_readme_are_computed() -> None:
 
 
 def test_what_is_shipped_is_whole_and_small() -> None:
-    for run in results.read():
-        assert run.version == tracks.load(run.track).version
-        assert run.author == "voltgym"
+    for place in (results.SHIPPED, results.SHIPPED / results.PRIVATE):
+        for run in results.read(place, check="first"):
+            assert run.version == tracks.load(run.track).version
+            assert run.author == "voltgym"
+            assert run.hidden == (place.name == results.PRIVATE)
+            assert not run.hidden or not any(record["scenario"] or record["actions"] for record in run.records)
     size = sum(file.stat().st_size for file in results.SHIPPED.rglob("*") if file.is_file())
     assert size < 12e6
 
