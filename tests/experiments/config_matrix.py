@@ -25,7 +25,7 @@ LEARNERS = ("ppo", "ppo_recurrent", "sac", "td3", "tqc")
 FITS: dict[str, tuple[str, ...]] = {
     "random": (*CONTROL, *PROTOCOLS, *EDITED, *ANYWHERE),
     **dict.fromkeys(LEARNERS, (*CONTROL, *PROTOCOLS, *SHARES, *ANYWHERE)),
-    **dict.fromkeys(("ppo_full", "ppo_bms", "ppo_lagrangian", "botorch"), (*CHARGING, *PROTOCOLS)),
+    **dict.fromkeys(("ppo_full", "ppo_bms", "ppo_recurrent_bms", "ppo_lagrangian", "botorch"), (*CHARGING, *PROTOCOLS)),
     "slack_greedy": CONTROL,
     "twin_greedy": CHARGING,
     **dict.fromkeys(NUMBERS, (*CONTROL, *PROTOCOLS, *SHARES)),
