@@ -96,6 +96,27 @@ def test_runs_are_ordered_and_tracks_apart(tmp_path: Path) -> None:
     assert len(results.read(tmp_path)) == 4
 
 
+def test_episodes_trained_on_are_kept_apart(tmp_path: Path) -> None:
+    seen = [record(split="train", episode=k, actions=[], scenario={}) for k in range(2)]
+    results.write(tmp_path, [run(trained=seen), run(seed=1)])
+    first, second = results.read(tmp_path)
+    assert (list(first.trained), list(second.trained)) == (seen, [])
+    assert list(first.records) == list(second.records) == [record()]
+
+
+def test_files_of_different_states_are_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "_PAUSE", 0.0)
+    states = []
+    for budget in (10, 20):
+        results.write(tmp_path, [run(budget=budget)])
+        states.append((tmp_path / "t.curves.parquet").read_bytes())
+    (tmp_path / "t.curves.parquet").write_bytes(states[0])
+    with pytest.raises(VoltGymError, match="do not belong together"):
+        results.read(tmp_path)
+    monkeypatch.setattr(results.time, "sleep", lambda _: (tmp_path / "t.curves.parquet").write_bytes(states[1]))
+    assert results.read(tmp_path)[0].budget == 20  # a benchmark was about to write the last of the three
+
+
 def test_a_run_without_records_or_curve_is_kept(tmp_path: Path) -> None:
     results.write(tmp_path, [run(records=[], curve=[])])
     assert results.read(tmp_path)[0].about() == run().about()
