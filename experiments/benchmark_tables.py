@@ -33,6 +33,11 @@ SHOWN = (
 """Columns of the Markdown, beside the value that a track is about and its violated steps; the site shows all."""
 
 
+UNSEEN = (
+    " Private episodes: learned policies as ONNX, references by their own code; *public score* is on the test split."
+)
+
+
 def make(name: str, folder: Path = SHIPPED) -> Table:
     """The table of a track from the records in ``folder``: of private episodes, where there are such results.
 
@@ -63,9 +68,7 @@ def _what(track: Track, found: Sequence[Standing]) -> str:
     anchors = getattr(track.score, "anchors", ())
     ends = f"0 is {anchors[0]}, 1 is {anchors[1]}" if anchors else f"1 is the {track.optimum} optimum"
     budget = ", ".join(f"{most:,} {unit.replace('_', ' ')}" for unit, most in track.budget.items())
-    where = (
-        " Run again as ONNX on private episodes; *public score* is on the test split." if track.split == PRIVATE else ""
-    )
+    where = UNSEEN if track.split == PRIVATE else ""
     few = " Fewer than ten seeds are provisional." if any(s.provisional for s in found) else ""
     return (
         f"Track `{track.name}`, version {track.version}: at most {budget}.{where} Score: {ends}; interquartile mean "

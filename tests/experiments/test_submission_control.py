@@ -90,7 +90,7 @@ def test_a_benchmarks_own_entries_are_run_again_once(
     shown = benchmark_tables.make("control_bms", Path("out"))
     rows = {row[shown.columns.index("entry")]: row for row in shown.rows}
     assert rows["greedy"][shown.columns.index("public score")] == "1.00"
-    assert "Run again as ONNX on private episodes" in shown.notes[0]
+    assert "Private episodes: learned policies as ONNX" in shown.notes[0]
     monkeypatch.setenv(SALT_VARIABLE, "another secret of more than sixteen characters")
     with pytest.raises(SystemExit, match="2"):
         voltgym(monkeypatch, *argv)
